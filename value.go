@@ -1,0 +1,226 @@
+package lido
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// The functions of this file carry the Go types that SQLite does not have to
+// and from the five that it has. Generated code calls them; BindAny, ColumnAny
+// and ColumnScan box the value and are only for columns without a Go type.
+
+// BindBool sets parameter i to 1 or 0.
+func BindBool(s Stmt, i int, v bool) {
+	if v {
+		s.BindInt64(i, 1)
+	} else {
+		s.BindInt64(i, 0)
+	}
+}
+
+// ColumnBool reads column i as a boolean: a number other than zero, or text
+// that strconv.ParseBool accepts.
+func ColumnBool(s Stmt, i int) bool {
+	if s.ColumnType(i) != Text {
+		return s.ColumnFloat64(i) != 0
+	}
+	v, err := strconv.ParseBool(s.ColumnText(i))
+	if err != nil {
+		s.Fail(fmt.Errorf("column %d: %q is not a boolean", i, s.ColumnText(i)))
+	}
+	return v
+}
+
+// BindTime sets parameter i to v in [TimeLayout].
+func BindTime(s Stmt, i int, v time.Time) {
+	text, err := FormatTime(v)
+	if err != nil {
+		s.Fail(fmt.Errorf("parameter %d: %w", i, err))
+		return
+	}
+	s.BindText(i, text)
+}
+
+// ColumnTime reads column i as a time: text as [ParseTime] reads it, or a
+// number of seconds (from 1e12 on: milliseconds) since 1970.
+func ColumnTime(s Stmt, i int) time.Time {
+	switch s.ColumnType(i) {
+	case Integer:
+		n := s.ColumnInt64(i)
+		if n >= 1e12 || n <= -1e12 {
+			return time.UnixMilli(n).UTC()
+		}
+		return time.Unix(n, 0).UTC()
+	case Float:
+		sec, frac := math.Modf(s.ColumnFloat64(i))
+		return time.Unix(int64(sec), int64(frac*1e9)).UTC()
+	}
+	t, err := ParseTime(s.ColumnText(i))
+	if err != nil {
+		s.Fail(fmt.Errorf("column %d: %w", i, err))
+	}
+	return t
+}
+
+// BindJSON sets parameter i to the text of v, or to NULL if v is nil. It is
+// text and not a blob, so that SQLite's JSON functions accept it.
+func BindJSON(s Stmt, i int, v json.RawMessage) {
+	if v == nil {
+		s.BindNull(i)
+		return
+	}
+	s.BindText(i, string(v))
+}
+
+// BindAny sets parameter i to v, which is one of the types database/sql knows,
+// a driver.Valuer, a pointer to one of them, or of a kind that converts to one.
+func BindAny(s Stmt, i int, v any) {
+	switch v := v.(type) {
+	case nil:
+		s.BindNull(i)
+	case int64:
+		s.BindInt64(i, v)
+	case float64:
+		s.BindFloat64(i, v)
+	case bool:
+		BindBool(s, i, v)
+	case string:
+		s.BindText(i, v)
+	case json.RawMessage:
+		BindJSON(s, i, v)
+	case []byte:
+		s.BindBlob(i, v)
+	case time.Time:
+		BindTime(s, i, v)
+	default:
+		dv, err := driver.DefaultParameterConverter.ConvertValue(v)
+		if err != nil {
+			s.Fail(fmt.Errorf("parameter %d: %w", i, err))
+			return
+		}
+		BindAny(s, i, dv)
+	}
+}
+
+// ColumnAny returns the value of column i as nil, int64, float64, string or
+// []byte, by its storage class.
+func ColumnAny(s Stmt, i int) any {
+	switch s.ColumnType(i) {
+	case Integer:
+		return s.ColumnInt64(i)
+	case Float:
+		return s.ColumnFloat64(i)
+	case Text:
+		return s.ColumnText(i)
+	case Blob:
+		return s.ColumnBlob(i, nil)
+	}
+	return nil
+}
+
+// ColumnScan gives the value of column i to dst.
+func ColumnScan(s Stmt, i int, dst sql.Scanner) {
+	if err := dst.Scan(ColumnAny(s, i)); err != nil {
+		s.Fail(fmt.Errorf("column %d: %w", i, err))
+	}
+}
+
+// BindSlice sets parameter i to v as a JSON array, for "IN (SELECT value FROM
+// json_each(?))". One SQL text then serves every length, the empty one too.
+// A nil or absent element is NULL, which IN never matches. Blobs are written
+// in hexadecimal; the generated SQL turns them back with unhex.
+//
+// https://www.sqlite.org/json1.html#jeach
+func BindSlice[T any](s Stmt, i int, v []T) {
+	buf := append(make([]byte, 0, 2+8*len(v)), '[')
+	var err error
+	for n := range v {
+		if n > 0 {
+			buf = append(buf, ',')
+		}
+		if buf, err = appendJSON(buf, any(&v[n])); err != nil {
+			s.Fail(fmt.Errorf("parameter %d, element %d: %w", i, n, err))
+			return
+		}
+	}
+	s.BindText(i, string(append(buf, ']')))
+}
+
+// appendJSON writes the value v points to. It takes a pointer because one of
+// those fits an interface without an allocation per element.
+func appendJSON(buf []byte, v any) ([]byte, error) {
+	switch v := v.(type) {
+	case *int64:
+		return strconv.AppendInt(buf, *v, 10), nil
+	case *string:
+		return appendJSONText(buf, *v)
+	case *float64:
+		if math.IsNaN(*v) || math.IsInf(*v, 0) {
+			return nil, fmt.Errorf("%v has no form in JSON", *v)
+		}
+		return strconv.AppendFloat(buf, *v, 'e', -1, 64), nil
+	case *bool:
+		if *v {
+			return append(buf, '1'), nil
+		}
+		return append(buf, '0'), nil
+	case *[]byte:
+		if *v == nil {
+			return append(buf, "null"...), nil
+		}
+		buf = append(buf, '"')
+		buf = hex.AppendEncode(buf, *v)
+		return append(buf, '"'), nil
+	case *json.RawMessage:
+		return appendJSONText(buf, string(*v))
+	case *time.Time:
+		text, err := FormatTime(*v)
+		if err != nil {
+			return nil, err
+		}
+		return appendJSONText(buf, text)
+	case *any:
+		return appendJSONValue(buf, *v)
+	}
+	return appendJSONValue(buf, v)
+}
+
+// appendJSONValue writes a value that only database/sql's rules can resolve.
+func appendJSONValue(buf []byte, v any) ([]byte, error) {
+	dv, err := driver.DefaultParameterConverter.ConvertValue(v)
+	if err != nil {
+		return nil, err
+	}
+	switch dv := dv.(type) {
+	case nil:
+		return append(buf, "null"...), nil
+	case int64:
+		return appendJSON(buf, &dv)
+	case float64:
+		return appendJSON(buf, &dv)
+	case bool:
+		return appendJSON(buf, &dv)
+	case string:
+		return appendJSON(buf, &dv)
+	case []byte:
+		return appendJSON(buf, &dv)
+	case time.Time:
+		return appendJSON(buf, &dv)
+	}
+	return nil, fmt.Errorf("%T has no form in SQLite", dv)
+}
+
+func appendJSONText(buf []byte, s string) ([]byte, error) {
+	if !utf8.ValidString(s) {
+		return nil, fmt.Errorf("%q is not valid UTF-8, which JSON requires", s)
+	}
+	text, err := json.Marshal(s)
+	return append(buf, text...), err
+}
