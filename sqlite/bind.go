@@ -1,0 +1,106 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	lib "modernc.org/sqlite/lib"
+)
+
+// The Bind methods set parameter i, counted from 1. A mistake is kept and
+// returned by the next Step.
+//
+// https://www.sqlite.org/c3ref/bind_blob.html
+
+// bound keeps a refusal of the engine to bind parameter i.
+func (s *Stmt) bound(i int, rc int32) {
+	switch rc {
+	case lib.SQLITE_OK:
+	case lib.SQLITE_RANGE:
+		s.Fail(fmt.Errorf("parameter %d: the statement has %d", i, s.ParamCount()))
+	default:
+		s.Fail(fmt.Errorf("parameter %d: %w", i, s.conn.fail(rc, "", nil)))
+	}
+}
+
+// usable refuses to touch a statement that has ended with its transaction or
+// its connection.
+func (s *Stmt) usable() bool { return s.inUse && !s.ended && !s.conn.faulted && s.stmt != 0 }
+
+// BindNull sets parameter i to NULL.
+func (s *Stmt) BindNull(i int) {
+	if s.usable() {
+		s.bound(i, lib.Xsqlite3_bind_null(s.conn.tls, s.stmt, int32(i)))
+	}
+}
+
+// BindInt64 sets parameter i to an integer.
+func (s *Stmt) BindInt64(i int, v int64) {
+	if s.usable() {
+		s.bound(i, lib.Xsqlite3_bind_int64(s.conn.tls, s.stmt, int32(i), v))
+	}
+}
+
+// BindFloat64 sets parameter i to a real number. The engine stores NaN as NULL.
+func (s *Stmt) BindFloat64(i int, v float64) {
+	if s.usable() {
+		s.bound(i, lib.Xsqlite3_bind_double(s.conn.tls, s.stmt, int32(i), v))
+	}
+}
+
+// BindText sets parameter i to a copy of v.
+func (s *Stmt) BindText(i int, v string) {
+	if !s.usable() {
+		return
+	}
+	p, free, err := place(s, v)
+	if err != nil {
+		s.Fail(fmt.Errorf("parameter %d: %w", i, err))
+		return
+	}
+	s.bound(i, lib.Xsqlite3_bind_text(s.conn.tls, s.stmt, int32(i), p, int32(len(v)), free))
+}
+
+// BindBlob sets parameter i to a copy of v, or to NULL if v is nil.
+func (s *Stmt) BindBlob(i int, v []byte) {
+	if v == nil {
+		s.BindNull(i)
+		return
+	}
+	if !s.usable() {
+		return
+	}
+	p, free, err := place(s, v)
+	if err != nil {
+		s.Fail(fmt.Errorf("parameter %d: %w", i, err))
+		return
+	}
+	s.bound(i, lib.Xsqlite3_bind_blob(s.conn.tls, s.stmt, int32(i), p, int32(len(v)), free))
+}
+
+// place copies v to where the engine can read it until the statement is reset,
+// and returns the address and the function that frees it, which is 0 for the
+// arena.
+func place[B string | []byte](s *Stmt, v B) (p, free uintptr, err error) {
+	n := len(v)
+	if s.arena == 0 {
+		if s.arena = malloc(s.conn.tls, arenaBytes); s.arena == 0 {
+			return 0, 0, errors.New("out of memory")
+		}
+	}
+	if n <= arenaBytes-s.arenaUsed {
+		p = s.arena + uintptr(s.arenaUsed)
+		s.arenaUsed += n
+		copy(bytesAt(p, n), v)
+		return p, 0, nil
+	}
+	if n > math.MaxInt32-1 {
+		return 0, 0, fmt.Errorf("a value of %d bytes is too large for SQLite", n)
+	}
+	if p = malloc(s.conn.tls, n); p == 0 {
+		return 0, 0, errors.New("out of memory")
+	}
+	copy(bytesAt(p, n), v)
+	return p, freeFunction, nil
+}

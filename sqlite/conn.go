@@ -1,0 +1,243 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"modernc.org/libc"
+	lib "modernc.org/sqlite/lib"
+
+	"github.com/lidodb/lido"
+)
+
+// Conn is one connection. One goroutine at a time may use it; only Interrupt
+// may be called beside that one.
+type Conn struct {
+	path   string
+	tls    *libc.TLS // the engine's view of a thread; goes with the connection
+	db     uintptr   // sqlite3*
+	handle uintptr   // what callbacks are given to find this Conn
+
+	cache    stmtCache
+	open     *Stmt // statements handed out and not closed, a list
+	begin    [2]*Stmt
+	commit   *Stmt
+	rollback *Stmt
+
+	// What the callbacks look at while the engine runs.
+	ctx             context.Context // nil: never ends
+	uninterruptible bool
+	interrupted     atomic.Bool
+	busyTimeout     time.Duration
+	busySince       time.Time
+	busyWaits       atomic.Int64
+	authorizer      Authorizer
+
+	broken  error  // an answer after which the connection must be destroyed
+	faulted bool   // stopped in the middle of the engine: never enter it again
+	tainted string // what a statement changed that outlives it
+	closed  bool
+}
+
+// Path returns the name the connection was opened with.
+func (c *Conn) Path() string { return c.path }
+
+// Broken returns the answer that made the connection unfit for more work, or
+// nil: damage, an I/O error, a locking protocol error, a fault in mapped
+// memory, or a file that was moved away. Close such a connection.
+func (c *Conn) Broken() error { return c.broken }
+
+// Faulted reports a fault in mapped memory; see the package documentation.
+func (c *Conn) Faulted() bool { return c.faulted }
+
+// Tainted names a change to the connection that outlives the statement that
+// made it (a PRAGMA, an attached file, a temporary table), or is empty.
+func (c *Conn) Tainted() string { return c.tainted }
+
+// BusyWaits counts how often the connection has slept waiting for a lock. Any
+// goroutine may call it.
+func (c *Conn) BusyWaits() int64 { return c.busyWaits.Load() }
+
+// InTransaction reports whether a transaction is open. After a failed write it
+// tells whether the engine has rolled the whole transaction back.
+//
+// https://www.sqlite.org/c3ref/get_autocommit.html
+func (c *Conn) InTransaction() bool {
+	return !c.faulted && !c.closed && lib.Xsqlite3_get_autocommit(c.tls, c.db) == 0
+}
+
+// DeferredForeignKeys reports whether the open transaction holds violations of
+// deferred foreign keys, which would make its commit fail.
+//
+// https://www.sqlite.org/c3ref/c_dbstatus_options.html
+func (c *Conn) DeferredForeignKeys() bool {
+	out := malloc(c.tls, 8)
+	defer free(c.tls, out)
+	rc := lib.Xsqlite3_db_status(c.tls, c.db, lib.SQLITE_DBSTATUS_DEFERRED_FKS, out, out+4, 0)
+	return rc == lib.SQLITE_OK && int32At(out) != 0
+}
+
+// Limit sets one of the connection's limits and returns the value it had; a
+// negative value only asks.
+//
+// https://www.sqlite.org/c3ref/limit.html
+func (c *Conn) Limit(id, value int) int {
+	return int(lib.Xsqlite3_limit(c.tls, c.db, int32(id), int32(value)))
+}
+
+// DataVersion changes whenever another connection, of this process or
+// another, has committed to the database.
+//
+// https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntldataversion
+func (c *Conn) DataVersion() (_ uint32, err error) {
+	if err := c.enter(nil); err != nil {
+		return 0, err
+	}
+	defer c.guard(debug.SetPanicOnFault(true), &err)
+	out := malloc(c.tls, 4)
+	defer free(c.tls, out)
+	if rc := lib.Xsqlite3_file_control(c.tls, c.db, 0, lib.SQLITE_FCNTL_DATA_VERSION, out); rc != lib.SQLITE_OK {
+		return 0, c.fail(rc, "", nil)
+	}
+	return uint32(int32At(out)), nil
+}
+
+// enter refuses work on a connection that has ended.
+func (c *Conn) enter(ctx context.Context) error {
+	switch {
+	case c.closed:
+		return fmt.Errorf("sqlite: connection: %w", lido.ErrClosed)
+	case c.faulted:
+		return c.broken
+	case ctx != nil && ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// Exec runs every statement in sql, one after the other, up to the first that
+// fails. Rows are thrown away. It opens no transaction: without one, the
+// statements before the failed one stay.
+func (c *Conn) Exec(ctx context.Context, sql string) (err error) {
+	if err := c.enter(ctx); err != nil {
+		return err
+	}
+	defer c.guard(debug.SetPanicOnFault(true), &err)
+	c.setContext(ctx)
+	defer func() { c.ctx = nil }()
+
+	text := cString(c.tls, sql)
+	if text == 0 {
+		return errors.New("sqlite: out of memory")
+	}
+	defer free(c.tls, text)
+	out := malloc(c.tls, 16)
+	defer free(c.tls, out)
+	for at := text; ; at = uintptrAt(out + 8) {
+		rc := lib.Xsqlite3_prepare_v3(c.tls, c.db, at, -1, 0, out, out+8)
+		if rc != lib.SQLITE_OK {
+			err := c.fail(rc, "", ctx)
+			if e, ok := err.(*lido.Error); ok && e.Offset >= 0 {
+				e.Offset += int(at - text)
+			}
+			return err
+		}
+		stmt := uintptrAt(out)
+		if stmt == 0 { // nothing but blanks or a comment
+			if bytesAt(uintptrAt(out+8), 1)[0] == 0 {
+				return nil
+			}
+			continue
+		}
+		for rc = lib.SQLITE_ROW; rc == lib.SQLITE_ROW; {
+			rc = lib.Xsqlite3_step(c.tls, stmt)
+		}
+		if rc != lib.SQLITE_DONE {
+			err = c.fail(rc, "", ctx)
+		}
+		lib.Xsqlite3_finalize(c.tls, stmt)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// QueryInt64 returns the first column of the first row of sql.
+func (c *Conn) QueryInt64(ctx context.Context, sql string) (int64, error) {
+	return queryOne(ctx, c, sql, (*Stmt).ColumnInt64)
+}
+
+// QueryText returns the first column of the first row of sql.
+func (c *Conn) QueryText(ctx context.Context, sql string) (string, error) {
+	return queryOne(ctx, c, sql, (*Stmt).ColumnText)
+}
+
+func queryOne[T any](ctx context.Context, c *Conn, sql string, column func(*Stmt, int) T) (v T, err error) {
+	s, err := c.Prepare(ctx, sql)
+	if err != nil {
+		return v, err
+	}
+	row, err := s.Step()
+	switch {
+	case err != nil:
+	case !row:
+		err = lido.ErrNoRows
+	default:
+		v = column(s, 0)
+	}
+	return v, errors.Join(err, s.Close())
+}
+
+// ResetOpen resets every statement that is handed out and not closed, so that
+// a transaction can end. Stepping one of them again fails.
+func (c *Conn) ResetOpen() {
+	for s := c.open; s != nil; s = s.next {
+		if !c.faulted {
+			lib.Xsqlite3_reset(c.tls, s.stmt)
+		}
+		s.ended = true
+	}
+}
+
+// OpenStatements reports whether statements are handed out and not closed.
+func (c *Conn) OpenStatements() bool { return c.open != nil }
+
+// Close ends the connection and everything made from it; an open transaction
+// is rolled back. The last connection of a WAL database moves the WAL into the
+// database file and removes it, unless it was opened read-only. Closing again
+// does nothing.
+//
+// https://www.sqlite.org/c3ref/close.html
+func (c *Conn) Close() (err error) {
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	handle := c.handle
+	if c.faulted || c.db == 0 {
+		// After a fault the engine's structures may be half changed, and closing
+		// a descriptor could drop locks of other connections. Give them up.
+		handles.Delete(handle)
+		return nil
+	}
+	defer handles.Delete(handle)
+	defer c.guard(debug.SetPanicOnFault(true), &err)
+	c.ctx = nil
+	c.uninterruptible = true
+	for s := lib.Xsqlite3_next_stmt(c.tls, c.db, 0); s != 0; s = lib.Xsqlite3_next_stmt(c.tls, c.db, 0) {
+		lib.Xsqlite3_finalize(c.tls, s)
+	}
+	for s := c.open; s != nil; s = s.next {
+		s.ended, s.stmt = true, 0
+	}
+	c.cache.each(func(s *Stmt) { s.freeArena() })
+	if rc := lib.Xsqlite3_close_v2(c.tls, c.db); rc != lib.SQLITE_OK {
+		err = c.fail(rc, "", nil)
+	}
+	c.tls.Close()
+	return err
+}

@@ -1,0 +1,410 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/sqlite"
+)
+
+func open(t testing.TB, opt sqlite.Options) *sqlite.Conn {
+	t.Helper()
+	return openAt(t, filepath.Join(t.TempDir(), "test.db"), opt)
+}
+
+func openAt(t testing.TB, path string, opt sqlite.Options) *sqlite.Conn {
+	t.Helper()
+	c, err := sqlite.Open(context.Background(), path, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func exec(t testing.TB, c *sqlite.Conn, sql string) {
+	t.Helper()
+	if err := c.Exec(context.Background(), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func prepare(t testing.TB, c *sqlite.Conn, sql string) *sqlite.Stmt {
+	t.Helper()
+	s, err := c.Prepare(context.Background(), sql)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return s
+}
+
+func TestEveryTypeOfValueComesBackAsItWasBound(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	long := string(make([]byte, 5000)) + "ü"
+	s := prepare(t, c, "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8")
+	for range 3 { // the cached statement serves again
+		s.BindInt64(1, -1<<63)
+		s.BindFloat64(2, 0.1)
+		s.BindText(3, "a\x00b")
+		s.BindText(4, long)
+		s.BindBlob(5, []byte(long))
+		s.BindBlob(6, []byte{})
+		s.BindBlob(7, nil)
+		s.BindText(8, "")
+		row, err := s.Step()
+		if !row || err != nil {
+			t.Fatal(row, err)
+		}
+		if got := s.ColumnInt64(0); got != -1<<63 {
+			t.Error(got)
+		}
+		if got := s.ColumnFloat64(1); got != 0.1 {
+			t.Error(got)
+		}
+		if got := s.ColumnText(2); got != "a\x00b" {
+			t.Errorf("%q", got)
+		}
+		if got := s.ColumnText(3); got != long {
+			t.Error(len(got))
+		}
+		if got := s.ColumnBlob(4, nil); string(got) != long {
+			t.Error(len(got))
+		}
+		if got := s.ColumnBlob(5, nil); got == nil || len(got) != 0 || s.ColumnType(5) != lido.Blob {
+			t.Error(got, s.ColumnType(5))
+		}
+		if got := s.ColumnBlob(6, nil); got != nil {
+			t.Error(got)
+		}
+		if got := s.ColumnText(7); got != "" || s.ColumnType(7) != lido.Text {
+			t.Errorf("%q", got)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = prepare(t, c, "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8")
+	}
+	_ = s.Close()
+}
+
+func TestAMistakeOfColumnIsReturnedByClose(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	for sql, read := range map[string]func(s *sqlite.Stmt){
+		"SELECT NULL":    func(s *sqlite.Stmt) { s.ColumnText(0) },
+		"SELECT 'seven'": func(s *sqlite.Stmt) { s.ColumnInt64(0) },
+		"SELECT 1.5":     func(s *sqlite.Stmt) { s.ColumnInt64(0) },
+		"SELECT x'00'":   func(s *sqlite.Stmt) { s.ColumnFloat64(0) },
+		"SELECT 1":       func(s *sqlite.Stmt) { s.ColumnInt64(1) },
+	} {
+		s := prepare(t, c, sql)
+		if row, err := s.Step(); !row || err != nil {
+			t.Fatal(row, err)
+		}
+		read(s)
+		if err := s.Close(); err == nil {
+			t.Errorf("%s: no error", sql)
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("%s: second Close: %v", sql, err)
+		}
+	}
+}
+
+func TestABindOutOfRangeIsReturnedByStep(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	s := prepare(t, c, "SELECT ?1")
+	s.BindInt64(2, 1)
+	if _, err := s.Step(); err == nil {
+		t.Error("no error")
+	}
+	_ = s.Close()
+}
+
+func TestConstraintsNameTheirTableAndColumns(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true, Pragmas: []sqlite.Pragma{{Name: "foreign_keys", Value: "1"}}})
+	exec(t, c, `CREATE TABLE a(id INTEGER PRIMARY KEY, x INT NOT NULL, y INT, UNIQUE(x, y), CONSTRAINT positive CHECK(y > 0));
+		CREATE TABLE b(a INT REFERENCES a(id)); INSERT INTO a VALUES(1, 1, 1)`)
+	for sql, want := range map[string]error{
+		"INSERT INTO a VALUES(2, 1, 1)":    lido.ErrUnique,
+		"INSERT INTO a VALUES(1, 2, 2)":    lido.ErrUnique,
+		"INSERT INTO a VALUES(3, NULL, 1)": lido.ErrNotNull,
+		"INSERT INTO a VALUES(3, 3, 0)":    lido.ErrCheck,
+		"INSERT INTO b VALUES(77)":         lido.ErrForeignKey,
+	} {
+		err := c.Exec(context.Background(), sql)
+		var e *lido.Error
+		if !errors.Is(err, want) || !errors.As(err, &e) {
+			t.Errorf("%s: %v", sql, err)
+			continue
+		}
+		if want == lido.ErrUnique && (e.Table != "a" || len(e.Columns) == 0) {
+			t.Errorf("%s: %+v", sql, e)
+		}
+		if want == lido.ErrCheck && e.Constraint != "positive" {
+			t.Errorf("%s: %+v", sql, e)
+		}
+	}
+}
+
+func TestPrepareNamesTheByteThatTheEngineRefused(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	_, err := c.Prepare(context.Background(), "SELECT 1, nosuch")
+	var e *lido.Error
+	if !errors.As(err, &e) || e.Offset != 10 {
+		t.Errorf("%v %+v", err, e)
+	}
+	for _, sql := range []string{"", " -- nothing\n", "SELECT 1; SELECT 2", "SELECT 1; nonsense"} {
+		if _, err := c.Prepare(context.Background(), sql); err == nil {
+			t.Errorf("%q was prepared", sql)
+		}
+	}
+	s := prepare(t, c, "SELECT 1; -- done\n /* really */ ;")
+	_ = s.Close()
+}
+
+func TestTheSameTextTwiceAtOnceGivesTwoStatements(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	const sql = "SELECT value FROM json_each('[1,2,3]')"
+	outer := prepare(t, c, sql)
+	n := 0
+	for {
+		row, err := outer.Step()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !row {
+			break
+		}
+		inner := prepare(t, c, sql)
+		for {
+			row, err := inner.Step()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !row {
+				break
+			}
+			n++
+		}
+		_ = inner.Close()
+	}
+	_ = outer.Close()
+	if n != 9 {
+		t.Error(n)
+	}
+	if c.OpenStatements() {
+		t.Error("statements left open")
+	}
+}
+
+func TestTheStatementCacheKeepsToItsSize(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true, StmtCacheCount: 2})
+	for i := range 50 {
+		s := prepare(t, c, "SELECT 1 +"+string(rune('0'+i%7)))
+		if _, err := s.Step(); err != nil {
+			t.Fatal(err)
+		}
+		_ = s.Close()
+	}
+}
+
+func TestAChangeOfSchemaIsSeenByACachedStatement(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	exec(t, c, "CREATE TABLE t(a); INSERT INTO t VALUES(1)")
+	for want := 1; want < 4; want++ {
+		s := prepare(t, c, "SELECT * FROM t")
+		if _, err := s.Step(); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.ColumnCount(); got != want {
+			t.Errorf("%d columns, want %d", got, want)
+		}
+		_ = s.Close()
+		exec(t, c, "ALTER TABLE t ADD COLUMN b"+string(rune('0'+want)))
+	}
+}
+
+func TestChangesCountsTheStatementItselfOnly(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	exec(t, c, "CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES(1),(2),(3)")
+	for _, x := range []struct {
+		sql  string
+		want int64
+	}{{"DELETE FROM t WHERE id > 1", 2}, {"CREATE TABLE u(x)", 0}, {"DELETE FROM t WHERE id > 1", 0}, {"INSERT INTO t VALUES(9)", 1}} {
+		s := prepare(t, c, x.sql)
+		if _, err := s.Step(); err != nil {
+			t.Fatal(err)
+		}
+		if s.Changes() != x.want {
+			t.Errorf("%s: %d, want %d", x.sql, s.Changes(), x.want)
+		}
+		if x.want == 1 && s.LastInsertID() != 9 {
+			t.Error(s.LastInsertID())
+		}
+		_ = s.Close()
+	}
+}
+
+// endless runs for ever unless it is stopped.
+const endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) FROM n"
+
+func TestCancellingStopsARunningStatementAndTheConnectionGoesOn(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	for range 20 {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		s, err := c.Prepare(ctx, endless)
+		if err == nil {
+			_, err = s.Step()
+			_ = s.Close()
+		}
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		cancel()
+		if n, err := c.QueryInt64(context.Background(), "SELECT 7"); n != 7 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	c.Interrupt()
+	if _, err := c.QueryInt64(context.Background(), endless); !errors.Is(err, lido.ErrInterrupted) {
+		t.Error(err)
+	}
+	c.ClearInterrupt()
+	if n, err := c.QueryInt64(context.Background(), "SELECT 7"); n != 7 || err != nil {
+		t.Fatal(n, err)
+	}
+}
+
+func TestWaitingForALockEndsWithTheContextOrTheTimeout(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	holder := openAt(t, path, sqlite.Options{Create: true, Pragmas: []sqlite.Pragma{{Name: "journal_mode", Value: "wal"}}})
+	if err := holder.Begin(context.Background(), sqlite.Immediate); err != nil {
+		t.Fatal(err)
+	}
+	waiter := openAt(t, path, sqlite.Options{BusyTimeout: 20 * time.Millisecond})
+	if err := waiter.Begin(context.Background(), sqlite.Immediate); !errors.Is(err, lido.ErrBusy) {
+		t.Error(err)
+	}
+	patient := openAt(t, path, sqlite.Options{BusyTimeout: time.Hour})
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if err := patient.Begin(ctx, sqlite.Immediate); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	if patient.BusyWaits() == 0 {
+		t.Error("no wait was counted")
+	}
+	if err := holder.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := patient.Begin(context.Background(), sqlite.Immediate); err != nil {
+		t.Error(err)
+	}
+	if err := patient.Rollback(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestACommitIsNotInterrupted(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	exec(t, c, "CREATE TABLE t(a)")
+	if err := c.Begin(context.Background(), sqlite.Immediate); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, c, "INSERT INTO t VALUES(1)")
+	c.Interrupt()
+	if err := c.Commit(); err != nil {
+		t.Error(err)
+	}
+	c.ClearInterrupt()
+	if c.InTransaction() {
+		t.Error("the transaction is still open")
+	}
+}
+
+func TestOpenRefusesWhatIsNotADatabase(t *testing.T) {
+	dir := t.TempDir()
+	garbage := filepath.Join(dir, "garbage.db")
+	if err := os.WriteFile(garbage, []byte("this is not a database, and it is longer than a header would be, by far, so that the engine looks"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]error{garbage: lido.ErrCorrupt, dir: nil, filepath.Join(dir, "absent.db"): nil, "": nil} {
+		c, err := sqlite.Open(context.Background(), path, sqlite.Options{})
+		if err == nil {
+			t.Errorf("%q was opened", path)
+			_ = c.Close()
+			continue
+		}
+		if want != nil && !errors.Is(err, want) {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+	got, err := os.ReadFile(garbage)
+	if err != nil || string(got[:4]) != "this" {
+		t.Error("the file was changed")
+	}
+}
+
+func TestAPragmaThatTheEngineDoesNotTakeFailsOpenByName(t *testing.T) {
+	_, err := sqlite.Open(context.Background(), ":memory:", sqlite.Options{
+		Create: true, Pragmas: []sqlite.Pragma{{Name: "journal_mode", Value: "wal"}}})
+	var e *sqlite.PragmaError
+	if !errors.As(err, &e) || e.Name != "journal_mode" || e.Want != "wal" || e.Got != "memory" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestAChangeThatOutlivesItsStatementTaintsTheConnection(t *testing.T) {
+	for sql, want := range map[string]bool{
+		"PRAGMA foreign_keys": false, "PRAGMA table_info(t)": false, "SELECT 1": false,
+		"PRAGMA foreign_keys=OFF": true, "PRAGMA Cache_Size(3)": true, "ATTACH ':memory:' AS x": true, "CREATE TEMP TABLE t(a)": true,
+	} {
+		c := open(t, sqlite.Options{Create: true})
+		exec(t, c, sql)
+		if got := c.Tainted() != ""; got != want {
+			t.Errorf("%s: tainted %q", sql, c.Tainted())
+		}
+	}
+}
+
+func TestAReadOnlyConnectionCannotWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	w := openAt(t, path, sqlite.Options{Create: true, Pragmas: []sqlite.Pragma{{Name: "journal_mode", Value: "wal"}}})
+	exec(t, w, "CREATE TABLE t(a)")
+	r := openAt(t, path, sqlite.Options{ReadOnly: true})
+	if err := r.Exec(context.Background(), "INSERT INTO t VALUES(1)"); !errors.Is(err, lido.ErrReadOnly) {
+		t.Error(err)
+	}
+	if err := r.Exec(context.Background(), "PRAGMA query_only=0; INSERT INTO t VALUES(1)"); !errors.Is(err, lido.ErrReadOnly) {
+		t.Error(err)
+	}
+}
+
+func TestEverythingOnAClosedConnectionIsErrClosed(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	s := prepare(t, c, "SELECT 1")
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Step(); !errors.Is(err, lido.ErrClosed) {
+		t.Error(err)
+	}
+	s.BindInt64(1, 1)
+	_ = s.ColumnInt64(0)
+	_ = s.Close()
+	if err := c.Exec(context.Background(), "SELECT 1"); !errors.Is(err, lido.ErrClosed) {
+		t.Error(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,116 @@
+package sqlite
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"modernc.org/libc"
+	lib "modernc.org/sqlite/lib"
+)
+
+// progressOps is how many of the engine's instructions lie between two looks
+// at the context. A thousand cost nothing measurable and take well under a
+// millisecond.
+const progressOps = 1000
+
+// handles finds a connection from the number that the engine passes to the
+// callbacks. It is a global because the callbacks must be top-level functions:
+// the collector cannot see a closure that only the engine refers to.
+var (
+	handles    sync.Map // uintptr -> *Conn
+	lastHandle atomic.Uintptr
+)
+
+func register(c *Conn) {
+	c.handle = lastHandle.Add(1)
+	handles.Store(c.handle, c)
+}
+
+func connOf(handle uintptr) *Conn {
+	c, ok := handles.Load(handle)
+	if !ok {
+		return nil
+	}
+	return c.(*Conn)
+}
+
+// Interrupt stops what runs on the connection and makes everything after it
+// fail with lido.ErrInterrupted, until ClearInterrupt. Any goroutine may call
+// it at any time before Close. Transaction control under way is not stopped.
+//
+// https://www.sqlite.org/c3ref/interrupt.html
+func (c *Conn) Interrupt() { c.interrupted.Store(true) }
+
+// ClearInterrupt undoes Interrupt. Like all but Interrupt it belongs to the
+// goroutine that has the connection.
+func (c *Conn) ClearInterrupt() { c.interrupted.Store(false) }
+
+// stopped reports whether what runs now has been told to stop.
+func (c *Conn) stopped() bool {
+	return c.interrupted.Load() || (c.ctx != nil && c.ctx.Err() != nil)
+}
+
+// onProgress is the engine's progress handler; anything but 0 interrupts.
+func onProgress(_ *libc.TLS, handle uintptr) int32 {
+	c := connOf(handle)
+	if c != nil && !c.uninterruptible && c.stopped() {
+		return 1
+	}
+	return 0
+}
+
+// onBusy is called when another connection holds the lock that this one needs;
+// 0 gives up. Unlike the engine's own busy timeout it watches the context.
+//
+// https://www.sqlite.org/c3ref/busy_handler.html
+func onBusy(_ *libc.TLS, handle uintptr, count int32) int32 {
+	c := connOf(handle)
+	if c == nil {
+		return 0
+	}
+	now := time.Now()
+	if count == 0 {
+		c.busySince = now
+	}
+	left := c.busyTimeout - now.Sub(c.busySince)
+	if left <= 0 || c.stopped() {
+		return 0
+	}
+	c.busyWaits.Add(1)
+	// Short naps at first, for most locks are held for less than a
+	// millisecond; never longer than 20 ms, so that Interrupt is soon seen. The
+	// jitter keeps two processes from asking in step.
+	nap := min(time.Millisecond<<min(count, 5), 20*time.Millisecond)
+	nap = min(nap/2+rand.N(nap), left)
+	timer := time.NewTimer(nap)
+	defer timer.Stop()
+	var done <-chan struct{}
+	if c.ctx != nil {
+		done = c.ctx.Done()
+	}
+	select {
+	case <-timer.C:
+		return 1
+	case <-done:
+		return 0
+	}
+}
+
+// setContext makes ctx the one that the callbacks look at. A context that
+// never ends is not looked at.
+func (c *Conn) setContext(ctx context.Context) {
+	if ctx == nil || ctx.Done() == nil {
+		c.ctx = nil
+		return
+	}
+	c.ctx = ctx
+}
+
+func (c *Conn) installCallbacks() {
+	lib.Xsqlite3_busy_handler(c.tls, c.db, function(onBusy), c.handle)
+	lib.Xsqlite3_progress_handler(c.tls, c.db, progressOps, function(onProgress), c.handle)
+	lib.Xsqlite3_set_authorizer(c.tls, c.db, function(onAuthorize), c.handle)
+}

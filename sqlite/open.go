@@ -1,0 +1,203 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"modernc.org/libc"
+	lib "modernc.org/sqlite/lib"
+)
+
+// Options say how Open opens a connection. The zero value opens an existing
+// file for reading and writing.
+type Options struct {
+	// ReadOnly opens the file so that nothing can be written through the
+	// connection, and sets query_only beside it. A WAL database still needs a
+	// folder in which -wal and -shm exist or can be made.
+	ReadOnly bool
+	// Create makes the file when it is absent.
+	Create bool
+	// Immutable promises that nobody changes the file: no locks are taken and
+	// no -wal is read. A promise that is broken gives wrong results.
+	//
+	// https://www.sqlite.org/uri.html#uriimmutable
+	Immutable bool
+	// VFS names the layer below the engine; empty is the platform's own.
+	VFS string
+	// BusyTimeout is how long a statement waits for another connection's lock
+	// before it fails with lido.ErrBusy; 5 s if zero, not at all if negative.
+	// A context that ends sooner wins.
+	BusyTimeout time.Duration
+	// StmtCacheCount is how many prepared statements are kept; 256 if zero.
+	StmtCacheCount int
+	// DoubleQuotedStrings brings back the old rule that "text" in double
+	// quotes is a string where it names no column.
+	//
+	// https://www.sqlite.org/quirks.html#dblquote
+	DoubleQuotedStrings bool
+	// Pragmas are set in this order, and each is read back.
+	Pragmas []Pragma
+}
+
+// Pragma is one setting of a connection.
+//
+// https://www.sqlite.org/pragma.html
+type Pragma struct {
+	Name  string
+	Value string
+	// Want is what reading the PRAGMA back must answer; Value if empty.
+	Want string
+}
+
+// PragmaError reports a setting that the engine did not take.
+type PragmaError struct {
+	Name, Want, Got string
+}
+
+// Error names the PRAGMA, what was asked for and what the engine has.
+func (e *PragmaError) Error() string {
+	return fmt.Sprintf("PRAGMA %s: wanted %s, the engine answers %q", e.Name, e.Want, e.Got)
+}
+
+// Open opens the database at path, which may be ":memory:".
+//
+// It reads the header, so a file that is not a database is found here and not
+// at the first query; the error is lido.ErrCorrupt. It waits for locks as
+// BusyTimeout and ctx allow.
+//
+// https://www.sqlite.org/c3ref/open.html
+func Open(ctx context.Context, path string, opt Options) (*Conn, error) {
+	if path == "" || strings.ContainsRune(path, 0) {
+		return nil, fmt.Errorf("sqlite: open: %q is not a file name", path)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	c := &Conn{
+		path:        path,
+		tls:         libc.NewTLS(),
+		busyTimeout: opt.BusyTimeout,
+		cache:       newStmtCache(opt.StmtCacheCount),
+	}
+	if opt.BusyTimeout == 0 {
+		c.busyTimeout = 5 * time.Second
+	}
+	register(c)
+	if err := c.connect(ctx, opt); err != nil {
+		return nil, fmt.Errorf("sqlite: open %s: %w", path, errors.Join(err, c.Close()))
+	}
+	c.tainted = "" // by the settings above
+	return c, nil
+}
+
+func (c *Conn) connect(ctx context.Context, opt Options) (err error) {
+	defer c.guard(debug.SetPanicOnFault(true), &err)
+	if c.path != ":memory:" {
+		if info, err := os.Stat(c.path); err == nil && info.IsDir() {
+			return errors.New("is a directory; name a file in it")
+		}
+	}
+	flags := int32(lib.SQLITE_OPEN_NOMUTEX | lib.SQLITE_OPEN_EXRESCODE | lib.SQLITE_OPEN_PRIVATECACHE)
+	switch {
+	case opt.ReadOnly:
+		flags |= lib.SQLITE_OPEN_READONLY
+	case opt.Create:
+		flags |= lib.SQLITE_OPEN_READWRITE | lib.SQLITE_OPEN_CREATE
+	default:
+		flags |= lib.SQLITE_OPEN_READWRITE
+	}
+	name := c.path
+	if opt.Immutable {
+		flags |= lib.SQLITE_OPEN_URI
+		name = (&url.URL{Scheme: "file", OmitHost: true, Path: c.path, RawQuery: "immutable=1"}).String()
+	}
+
+	out := malloc(c.tls, 8)
+	file := cString(c.tls, name)
+	var vfs uintptr
+	if opt.VFS != "" {
+		vfs = cString(c.tls, opt.VFS)
+	}
+	rc := lib.Xsqlite3_open_v2(c.tls, file, out, flags, vfs)
+	c.db = uintptrAt(out)
+	free(c.tls, out)
+	free(c.tls, file)
+	free(c.tls, vfs)
+	if rc != lib.SQLITE_OK {
+		if c.db == 0 {
+			return fmt.Errorf("out of memory (SQLite code %d)", rc)
+		}
+		return c.fail(rc, "", ctx)
+	}
+
+	c.installCallbacks()
+	if err := c.configure(lib.SQLITE_DBCONFIG_DEFENSIVE, true); err != nil {
+		return err
+	}
+	for _, op := range []int32{lib.SQLITE_DBCONFIG_DQS_DML, lib.SQLITE_DBCONFIG_DQS_DDL} {
+		if err := c.configure(op, opt.DoubleQuotedStrings); err != nil {
+			return err
+		}
+	}
+	if _, err := c.QueryInt64(ctx, "PRAGMA schema_version"); err != nil {
+		return err
+	}
+	for _, p := range opt.Pragmas {
+		if err := c.SetPragma(ctx, p); err != nil {
+			return err
+		}
+	}
+	if opt.ReadOnly {
+		return c.SetPragma(ctx, Pragma{Name: "query_only", Value: "1"})
+	}
+	return nil
+}
+
+// SetPragma sets p and reads it back; a *PragmaError says that the engine kept
+// another value. Outside Open it marks the connection as changed, so that the
+// pool does not hand it on.
+func (c *Conn) SetPragma(ctx context.Context, p Pragma) error {
+	if err := c.Exec(ctx, "PRAGMA "+p.Name+"="+p.Value); err != nil {
+		return fmt.Errorf("PRAGMA %s=%s: %w", p.Name, p.Value, err)
+	}
+	got, err := c.QueryText(ctx, "PRAGMA "+p.Name)
+	if err != nil {
+		return fmt.Errorf("PRAGMA %s: %w", p.Name, err)
+	}
+	want := p.Want
+	if want == "" {
+		want = p.Value
+	}
+	if !strings.EqualFold(got, want) {
+		return &PragmaError{Name: p.Name, Want: want, Got: got}
+	}
+	return nil
+}
+
+// configure sets one of the connection's switches and checks that it took.
+//
+// https://www.sqlite.org/c3ref/c_dbconfig_defensive.html
+func (c *Conn) configure(op int32, on bool) error {
+	var want int32
+	if on {
+		want = 1
+	}
+	out := malloc(c.tls, 4)
+	list := malloc(c.tls, 16)
+	defer free(c.tls, out)
+	defer free(c.tls, list)
+	rc := lib.Xsqlite3_db_config(c.tls, c.db, op, libc.VaList(list, want, out))
+	if rc != lib.SQLITE_OK {
+		return c.fail(rc, "", nil)
+	}
+	if got := int32At(out); got != want {
+		return fmt.Errorf("sqlite3_db_config %d: wanted %d, the engine answers %d", op, want, got)
+	}
+	return nil
+}

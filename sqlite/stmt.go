@@ -1,0 +1,288 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"modernc.org/libc"
+	lib "modernc.org/sqlite/lib"
+
+	"github.com/lidodb/lido"
+)
+
+// Stmt is a prepared statement that is handed out, from Prepare to Close. It
+// has the methods of lido.Stmt; package pool adds what a lido.Stmt must know
+// about its connection.
+//
+// After Close the same Stmt may serve another Prepare of the same text, so it
+// must not be used any more.
+type Stmt struct {
+	// Query names the statement in errors.
+	Query string
+
+	conn *Conn
+	stmt uintptr // sqlite3_stmt*
+	sql  string
+
+	ctx     context.Context
+	err     error // the first mistake of Bind or Column
+	inUse   bool
+	ended   bool // reset by the end of its transaction
+	running bool // stepped and not yet reset
+	changed int64
+	total   int64 // total_changes before the first step
+	rowid   int64
+
+	// Short values are bound from this block, which lives as long as the
+	// statement; longer ones get memory of their own.
+	arena     uintptr
+	arenaUsed int
+
+	cached       bool
+	newer, older *Stmt // the cache's list
+	prev, next   *Stmt // the connection's list of open statements
+	readOnly     bool
+}
+
+const arenaBytes = 512
+
+// Prepare readies the one statement in sql. A statement that was prepared
+// before comes from the cache. ctx governs the waits and steps until Close.
+//
+// What the engine refuses comes back as *lido.Error, with the byte at which it
+// stumbled in Offset. A second statement in sql is refused.
+//
+// https://www.sqlite.org/c3ref/prepare.html
+func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
+	if err := c.enter(ctx); err != nil {
+		return nil, err
+	}
+	s := c.cache.get(sql)
+	if s == nil || s.inUse {
+		fresh, err := c.compile(ctx, sql)
+		if err != nil {
+			return nil, err
+		}
+		if s == nil {
+			c.cache.add(fresh)
+		}
+		s = fresh
+	}
+	s.ctx = ctx
+	s.inUse = true
+	s.prev, s.next = nil, c.open
+	if c.open != nil {
+		c.open.prev = s
+	}
+	c.open = s
+	return s, nil
+}
+
+// compile prepares sql without the cache.
+func (c *Conn) compile(ctx context.Context, sql string) (s *Stmt, err error) {
+	defer c.guard(debug.SetPanicOnFault(true), &err)
+	before := c.ctx
+	c.setContext(ctx)
+	defer func() { c.ctx = before }()
+
+	text := cString(c.tls, sql)
+	if text == 0 {
+		return nil, errors.New("sqlite: out of memory")
+	}
+	defer free(c.tls, text)
+	out := malloc(c.tls, 16)
+	defer free(c.tls, out)
+	rc := lib.Xsqlite3_prepare_v3(c.tls, c.db, text, int32(len(sql)+1), lib.SQLITE_PREPARE_PERSISTENT, out, out+8)
+	if rc != lib.SQLITE_OK {
+		return nil, c.fail(rc, "", ctx)
+	}
+	s = &Stmt{conn: c, stmt: uintptrAt(out), sql: sql}
+	if s.stmt == 0 {
+		return nil, errors.New("sqlite: prepare: no SQL statement in the text")
+	}
+	used := int(uintptrAt(out+8) - text)
+	if rest := strings.TrimLeft(sql[min(used, len(sql)):], "; \t\r\n"); rest != "" && c.startsStatement(rest) {
+		lib.Xsqlite3_finalize(c.tls, s.stmt)
+		return nil, fmt.Errorf("sqlite: prepare: more than one statement; the second begins at byte %d", len(sql)-len(rest))
+	}
+	s.readOnly = lib.Xsqlite3_stmt_readonly(c.tls, s.stmt) != 0
+	return s, nil
+}
+
+// startsStatement tells a second statement from a trailing comment, as only
+// the engine can.
+func (c *Conn) startsStatement(rest string) bool {
+	text := cString(c.tls, rest)
+	defer free(c.tls, text)
+	out := malloc(c.tls, 8)
+	defer free(c.tls, out)
+	rc := lib.Xsqlite3_prepare_v3(c.tls, c.db, text, -1, 0, out, 0)
+	stmt := uintptrAt(out)
+	lib.Xsqlite3_finalize(c.tls, stmt)
+	return rc != lib.SQLITE_OK || stmt != 0
+}
+
+// SQL returns the text of the statement.
+func (s *Stmt) SQL() string { return s.sql }
+
+// ReadOnly reports whether the statement leaves the database file alone. It is
+// true of BEGIN, ATTACH and some PRAGMAs too.
+//
+// https://www.sqlite.org/c3ref/stmt_readonly.html
+func (s *Stmt) ReadOnly() bool { return s.readOnly }
+
+// ParamCount returns the number of the highest parameter.
+func (s *Stmt) ParamCount() int { return int(lib.Xsqlite3_bind_parameter_count(s.conn.tls, s.stmt)) }
+
+// ParamName returns the name of parameter i, from 1, with its first character
+// (:id, @id, $id, ?7), or nothing for a plain question mark.
+func (s *Stmt) ParamName(i int) string {
+	return libc.GoString(lib.Xsqlite3_bind_parameter_name(s.conn.tls, s.stmt, int32(i)))
+}
+
+// ParamIndex returns the number of the parameter with that name, or 0.
+func (s *Stmt) ParamIndex(name string) int {
+	text := cString(s.conn.tls, name)
+	defer free(s.conn.tls, text)
+	return int(lib.Xsqlite3_bind_parameter_index(s.conn.tls, s.stmt, text))
+}
+
+// Step runs the statement up to its next row and reports whether there is one.
+//
+// https://www.sqlite.org/c3ref/step.html
+func (s *Stmt) Step() (row bool, err error) {
+	c := s.conn
+	if s.err != nil {
+		return false, s.err
+	}
+	if s.ended || !s.inUse {
+		return false, fmt.Errorf("sqlite: step: %w", lido.ErrClosed)
+	}
+	if err := c.enter(s.ctx); err != nil {
+		return false, err
+	}
+	defer c.guard(debug.SetPanicOnFault(true), &err)
+	c.setContext(s.ctx)
+	if !s.running {
+		s.running = true
+		if !s.readOnly {
+			s.total = int64(lib.Xsqlite3_total_changes64(c.tls, c.db))
+		}
+	}
+	rc := lib.Xsqlite3_step(c.tls, s.stmt)
+	c.ctx = nil
+	switch rc {
+	case lib.SQLITE_ROW:
+		return true, nil
+	case lib.SQLITE_DONE:
+		if !s.readOnly {
+			s.changed = 0
+			if int64(lib.Xsqlite3_total_changes64(c.tls, c.db)) != s.total {
+				s.changed = int64(lib.Xsqlite3_changes64(c.tls, c.db))
+			}
+			s.rowid = int64(lib.Xsqlite3_last_insert_rowid(c.tls, c.db))
+		}
+		return false, nil
+	}
+	err = c.fail(rc, s.Query, s.ctx)
+	// A statement that failed would run anew at the next step.
+	lib.Xsqlite3_reset(c.tls, s.stmt)
+	s.ended = true
+	return false, err
+}
+
+// Changes returns how many rows the statement itself inserted, updated or
+// deleted, not counting triggers and foreign-key actions. It is set once Step
+// has reported that there are no more rows.
+func (s *Stmt) Changes() int64 { return s.changed }
+
+// LastInsertID returns the connection's last inserted rowid as it was when the
+// statement ended.
+func (s *Stmt) LastInsertID() int64 { return s.rowid }
+
+// Fail keeps err as the first mistake, if there is none yet.
+func (s *Stmt) Fail(err error) {
+	if s.err == nil {
+		if s.Query != "" {
+			err = fmt.Errorf("%s: %w", s.Query, err)
+		}
+		s.err = err
+	}
+}
+
+// Reset readies the statement to run again. All parameters are NULL again.
+func (s *Stmt) Reset() error {
+	err := s.err
+	s.err = nil
+	if !s.inUse {
+		return fmt.Errorf("sqlite: reset: %w", lido.ErrClosed)
+	}
+	s.rewind()
+	s.ended = false
+	return err
+}
+
+// rewind resets the engine's statement and forgets the bound values.
+func (s *Stmt) rewind() {
+	s.running = false
+	if s.conn.faulted || s.stmt == 0 {
+		return
+	}
+	lib.Xsqlite3_reset(s.conn.tls, s.stmt)
+	lib.Xsqlite3_clear_bindings(s.conn.tls, s.stmt)
+	s.arenaUsed = 0
+}
+
+// Close gives the statement back to the cache. It returns the first mistake of
+// Bind or Column that no Step has returned. Closing again does nothing.
+func (s *Stmt) Close() error {
+	if !s.inUse {
+		return nil
+	}
+	c := s.conn
+	err := s.err
+	s.rewind()
+	if s.prev != nil {
+		s.prev.next = s.next
+	} else {
+		c.open = s.next
+	}
+	if s.next != nil {
+		s.next.prev = s.prev
+	}
+	s.prev, s.next = nil, nil
+	s.ctx, s.err, s.Query = nil, nil, ""
+	s.inUse, s.ended = false, false
+	s.changed, s.rowid = 0, 0
+	if c.faulted || s.stmt == 0 {
+		return err
+	}
+	// A statement that the engine had to prepare again, because the schema
+	// changed, is prepared from scratch next time.
+	stale := lib.Xsqlite3_stmt_status(c.tls, s.stmt, lib.SQLITE_STMTSTATUS_REPREPARE, 0) > 0
+	if stale && s.cached {
+		c.cache.remove(s)
+	}
+	if !s.cached {
+		s.finalize()
+	}
+	return err
+}
+
+// finalize ends the engine's statement.
+func (s *Stmt) finalize() {
+	if s.conn.faulted {
+		return
+	}
+	lib.Xsqlite3_finalize(s.conn.tls, s.stmt)
+	s.stmt = 0
+	s.freeArena()
+}
+
+func (s *Stmt) freeArena() {
+	free(s.conn.tls, s.arena)
+	s.arena, s.arenaUsed = 0, 0
+}
