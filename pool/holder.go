@@ -1,0 +1,108 @@
+package pool
+
+import (
+	"fmt"
+	"path"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Holder says who holds a resource, and since when.
+type Holder struct {
+	// Text is the query's name, the place in the source, or both, as far as
+	// the borrower told with SetHolder and SetHolderPC.
+	Text  string
+	Since time.Time
+}
+
+// Holders returns who holds resources now, the longest first.
+func (p *Pool[R]) Holders() []Holder {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var hs []Holder
+	for r := range p.all {
+		since := r.held.Load()
+		if since == 0 {
+			continue
+		}
+		h := Holder{Text: r.holderText(), Since: p.start.Add(time.Duration(since))}
+		i := len(hs)
+		for i > 0 && h.Since.Before(hs[i-1].Since) {
+			i--
+		}
+		hs = append(hs, Holder{})
+		copy(hs[i+1:], hs[i:])
+		hs[i] = h
+	}
+	return hs
+}
+
+// holderText names the holder from what SetHolder and SetHolderPC stored.
+func (r *Resource[R]) holderText() string {
+	var name, place string
+	if q := r.holder.Load(); q != nil {
+		name = q.String()
+	}
+	if pc := r.holderPC.Load(); pc != 0 {
+		frame, _ := runtime.CallersFrames([]uintptr{pc}).Next()
+		if frame.File != "" {
+			dir, file := path.Split(frame.File)
+			place = path.Join(path.Base(dir), file) + ":" + strconv.Itoa(frame.Line)
+		}
+	}
+	switch {
+	case name != "" && place != "":
+		return name + " (" + place + ")"
+	case name != "":
+		return name
+	case place != "":
+		return place
+	}
+	return "unknown holder"
+}
+
+// HeldError is what Pool.Close returns when borrowers did not give back their
+// resources in time. Each of these is destroyed when it is released after all.
+type HeldError struct {
+	// Pool is Options.Name.
+	Pool string
+	// Holders are those who still hold a resource, the longest first.
+	Holders []Holder
+	// Busy counts what is still being opened or closed, held by nobody.
+	Busy int
+	// At is when Close gave up; Cause is what ended its context.
+	At    time.Time
+	Cause error
+}
+
+// Error names each holder and since when it holds.
+func (e *HeldError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "pool: close %s pool: ", e.Pool)
+	if len(e.Holders) > 0 {
+		fmt.Fprintf(&b, "%d still held by ", len(e.Holders))
+		for i, h := range e.Holders {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			fmt.Fprintf(&b, "%s since %s (%v)", h.Text, h.Since.Format(time.RFC3339),
+				e.At.Sub(h.Since).Round(time.Millisecond))
+		}
+		if e.Busy > 0 {
+			b.WriteString("; ")
+		}
+	}
+	if e.Busy > 0 || len(e.Holders) == 0 {
+		fmt.Fprintf(&b, "%d still opening or closing", e.Busy)
+	}
+	if e.Cause != nil {
+		b.WriteString(": ")
+		b.WriteString(e.Cause.Error())
+	}
+	return b.String()
+}
+
+// Unwrap returns Cause.
+func (e *HeldError) Unwrap() error { return e.Cause }

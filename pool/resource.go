@@ -1,0 +1,119 @@
+package pool
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/jackc/puddle/v2"
+
+	"github.com/lidodb/lido"
+)
+
+// Resource is one pooled R, from Open to Close. The same Resource is handed to
+// one borrower after another; between Acquire and Release or Destroy it belongs
+// to its borrower, whose calls must not overlap.
+//
+// Using it after that is a mistake that panics where it can be seen: it cannot
+// when the Resource has meanwhile gone to another borrower.
+type Resource[R any] struct {
+	value      R
+	pool       *Pool[R]
+	generation uint64
+	expires    int64 // nanoseconds on the pool's clock, 0 for never
+
+	// Owned by who has the resource from puddle.
+	entry    *puddle.Resource[*Resource[R]]
+	lastUsed int64
+
+	// held is when the borrower got the resource, on the pool's clock, and 0
+	// while nobody has it.
+	held     atomic.Int64
+	holder   atomic.Pointer[lido.Query]
+	holderPC atomic.Uintptr
+
+	// mu keeps Interrupt and Close of the value apart; it guards gone.
+	mu          sync.Mutex
+	gone        bool
+	interrupted bool
+}
+
+// Value returns the pooled resource. It panics when r is not held.
+func (r *Resource[R]) Value() R {
+	if r.held.Load() == 0 {
+		r.misuse("Value")
+	}
+	return r.value
+}
+
+// SetHolder notes the query that the borrower runs, for errors that name who
+// holds what. It costs one atomic store and keeps q.
+func (r *Resource[R]) SetHolder(q *lido.Query) { r.holder.Store(q) }
+
+// SetHolderPC notes where the borrower is, as runtime.Callers tells it. It is
+// looked up only when an error is written.
+func (r *Resource[R]) SetHolderPC(pc uintptr) { r.holderPC.Store(pc) }
+
+// Release gives the resource back.
+//
+// It asks Options.Released first; a resource that is refused, too old, retired
+// or of a closed pool is destroyed before Release returns. Otherwise it goes to
+// whoever has waited longest. A second Release panics.
+func (r *Resource[R]) Release() {
+	if r.held.Swap(0) == 0 {
+		r.misuse("Release")
+	}
+	p := r.pool
+	if p.opt.Released != nil {
+		if err := r.checkReleased(); err != nil {
+			p.destroy(r, DestroyedInvalid, err)
+			return
+		}
+	}
+	now := p.now()
+	switch {
+	case p.closed.Load():
+		p.destroy(r, DestroyedClosed, nil)
+		return
+	case r.generation != p.generation.Load():
+		p.destroy(r, DestroyedRetired, nil)
+		return
+	case r.expires != 0 && now >= r.expires:
+		p.destroy(r, DestroyedLifetime, nil)
+		return
+	}
+	r.lastUsed = now
+	generation := r.generation
+	// "Unused" saves puddle reading the clock again: lastUsed is kept here.
+	r.entry.ReleaseUnused()
+	// From here on r belongs to somebody else. Retire may have looked for idle
+	// resources just before this one became idle.
+	if generation != p.generation.Load() {
+		p.destroyRetired()
+	}
+}
+
+// Destroy closes the resource instead of giving it back, before it returns.
+// reason is for Options.OnDestroy.
+func (r *Resource[R]) Destroy(reason error) {
+	if r.held.Swap(0) == 0 {
+		r.misuse("Destroy")
+	}
+	r.pool.destroy(r, DestroyedBroken, reason)
+}
+
+// checkReleased asks Released, and destroys the resource should that panic.
+func (r *Resource[R]) checkReleased() error {
+	returned := false
+	defer func() {
+		if !returned {
+			r.pool.destroy(r, DestroyedInvalid, errCheckPanicked)
+		}
+	}()
+	err := r.pool.opt.Released(r.value)
+	returned = true
+	return err
+}
+
+func (r *Resource[R]) misuse(method string) {
+	panic("pool: " + method + " of a " + r.pool.opt.Name + " that is not held: it was released or destroyed before")
+}
