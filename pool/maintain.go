@@ -65,19 +65,19 @@ func (p *Pool[R]) sweep(judge func(r *Resource[R], kept int) (DestroyReason, boo
 		r   *Resource[R]
 		why DestroyReason
 	}
-	var keep []*puddle.Resource[*Resource[R]]
+	var keep []*Resource[R]
 	var destroy []condemned
 	for _, entry := range p.puddle.AcquireAllIdle() {
 		r := entry.Value()
-		r.entry = entry
+		r.take(entry)
 		if why, ok := judge(r, len(keep)); ok {
 			destroy = append(destroy, condemned{r, why})
 		} else {
-			keep = append(keep, entry)
+			keep = append(keep, r)
 		}
 	}
 	for i := len(keep) - 1; i >= 0; i-- {
-		keep[i].ReleaseUnused()
+		keep[i].putBack()
 	}
 	for _, c := range destroy {
 		p.destroy(c.r, c.why, nil)

@@ -45,6 +45,10 @@ type Pool[R any] struct {
 	closed     atomic.Bool
 	generation atomic.Uint64
 
+	// idle counts the resources that were put back here. It is a hint: what was
+	// opened for a caller that gave up is idle too, but puddle alone knows.
+	idle atomic.Int64
+
 	// live counts resources that are being opened, open, or being closed, plus
 	// one for the maintenance goroutine and one until Close. drained is closed
 	// when it reaches 0.
@@ -122,14 +126,15 @@ func (p *Pool[R]) Acquire(ctx context.Context) (*Resource[R], error) {
 		if ctx.Err() != nil {
 			return nil, p.gaveUp(ctx)
 		}
-		entry, err := p.puddle.TryAcquire(p.noOpen)
-		if err != nil {
+		entry := p.tryIdle()
+		if entry == nil {
+			var err error
 			if entry, err = p.wait(ctx); err != nil {
 				return nil, err
 			}
 		}
 		r := entry.Value()
-		r.entry = entry
+		r.take(entry)
 		switch ok, err := p.admit(ctx, r); {
 		case ok:
 			return r, nil
@@ -141,6 +146,22 @@ func (p *Pool[R]) Acquire(ctx context.Context) (*Resource[R], error) {
 			}
 		}
 	}
+}
+
+// tryIdle takes an idle resource from puddle, or returns nil.
+//
+// puddle's TryAcquire would begin to open one in the background when none is
+// idle. So it is asked only when one should be there, and noOpen answers for
+// the case that somebody else was faster.
+func (p *Pool[R]) tryIdle() *puddle.Resource[*Resource[R]] {
+	if p.idle.Load() == 0 {
+		return nil
+	}
+	entry, err := p.puddle.TryAcquire(p.noOpen)
+	if err != nil {
+		return nil
+	}
+	return entry
 }
 
 // admit decides whether the caller of Acquire gets r. If not, r is destroyed;

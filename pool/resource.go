@@ -24,6 +24,7 @@ type Resource[R any] struct {
 	// Owned by who has the resource from puddle.
 	entry    *puddle.Resource[*Resource[R]]
 	lastUsed int64
+	idle     bool // counted in pool.idle
 
 	// held is when the borrower got the resource, on the pool's clock, and 0
 	// while nobody has it.
@@ -83,13 +84,29 @@ func (r *Resource[R]) Release() {
 	}
 	r.lastUsed = now
 	generation := r.generation
-	// "Unused" saves puddle reading the clock again: lastUsed is kept here.
-	r.entry.ReleaseUnused()
+	r.putBack()
 	// From here on r belongs to somebody else. Retire may have looked for idle
 	// resources just before this one became idle.
 	if generation != p.generation.Load() {
 		p.destroyRetired()
 	}
+}
+
+// take notes that entry, which holds r, was acquired from puddle.
+func (r *Resource[R]) take(entry *puddle.Resource[*Resource[R]]) {
+	r.entry = entry
+	if r.idle {
+		r.idle = false
+		r.pool.idle.Add(-1)
+	}
+}
+
+// putBack makes r idle. "Unused" saves puddle reading the clock: r.lastUsed says
+// when that was.
+func (r *Resource[R]) putBack() {
+	r.idle = true
+	r.pool.idle.Add(1)
+	r.entry.ReleaseUnused()
 }
 
 // Destroy closes the resource instead of giving it back, before it returns.
