@@ -12,7 +12,7 @@ import (
 // Holder says who holds a resource, and since when.
 type Holder struct {
 	// Text is the query's name, the place in the source, or both, as far as
-	// the borrower told with SetHolder and SetHolderPC.
+	// the borrower told with SetHolder, SetHolderPC and SetHolderPCs.
 	Text  string
 	Since time.Time
 }
@@ -39,28 +39,39 @@ func (p *Pool[R]) Holders() []Holder {
 	return hs
 }
 
-// holderText names the holder from what SetHolder and SetHolderPC stored.
+// holderText names the holder from what SetHolder and SetHolderPCs stored.
 func (r *Resource[R]) holderText() string {
-	var name, place string
-	if q := r.holder.Load(); q != nil {
-		name = q.String()
-	}
-	if pc := r.holderPC.Load(); pc != 0 {
-		frame, _ := runtime.CallersFrames([]uintptr{pc}).Next()
-		if frame.File != "" {
-			dir, file := path.Split(frame.File)
-			place = path.Join(path.Base(dir), file) + ":" + strconv.Itoa(frame.Line)
+	var place string
+	for i := range r.holderPC {
+		if p := placeOf(r.holderPC[i].Load()); p != "" && place != "" {
+			place += " from " + p
+		} else if p != "" {
+			place = p
 		}
 	}
+	q := r.holder.Load()
 	switch {
-	case name != "" && place != "":
-		return name + " (" + place + ")"
-	case name != "":
-		return name
+	case q != nil && place != "":
+		return q.String() + " (" + place + ")"
+	case q != nil:
+		return q.String()
 	case place != "":
 		return place
 	}
 	return "unknown holder"
+}
+
+// placeOf is pc as "package/file.go:12", or empty.
+func placeOf(pc uintptr) string {
+	if pc == 0 {
+		return ""
+	}
+	frame, _ := runtime.CallersFrames([]uintptr{pc}).Next()
+	if frame.File == "" {
+		return ""
+	}
+	dir, file := path.Split(frame.File)
+	return path.Join(path.Base(dir), file) + ":" + strconv.Itoa(frame.Line)
 }
 
 // HeldError is what Pool.Close returns when borrowers did not give back their

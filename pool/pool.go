@@ -168,12 +168,7 @@ func (p *Pool[R]) tryIdle() *puddle.Resource[*Resource[R]] {
 // the error is that of the idle check, where this was the reason.
 func (p *Pool[R]) admit(ctx context.Context, r *Resource[R]) (bool, error) {
 	now := p.now()
-	if r.holder.Load() != nil {
-		r.holder.Store(nil)
-	}
-	if r.holderPC.Load() != 0 {
-		r.holderPC.Store(0)
-	}
+	r.forgetHolder()
 	r.held.Store(now)
 	switch {
 	case p.closed.Load():

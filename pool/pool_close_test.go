@@ -164,7 +164,7 @@ func TestPoolCloseNamesTheHoldersAndALateReleaseStillDestroys(t *testing.T) {
 		p, y := openYard(t, 4, func(o *pool.Options[*thing]) { o.CloseGrace = 2 * time.Second })
 		begin := time.Now()
 		q := &lido.Query{Name: "GetAccount"}
-		var pcs [1]uintptr
+		var pcs [2]uintptr
 
 		byQuery := acquire(t, p)
 		byQuery.SetHolder(q)
@@ -175,7 +175,7 @@ func TestPoolCloseNamesTheHoldersAndALateReleaseStillDestroys(t *testing.T) {
 		advance(time.Second)
 		byBoth := acquire(t, p)
 		byBoth.SetHolder(q)
-		byBoth.SetHolderPC(pcs[0])
+		byBoth.SetHolderPCs(pcs)
 		advance(time.Second)
 		unknown := acquire(t, p)
 
@@ -192,7 +192,7 @@ func TestPoolCloseNamesTheHoldersAndALateReleaseStillDestroys(t *testing.T) {
 		want := regexp.MustCompile(`^pool: close reader pool: 4 still held by ` +
 			`GetAccount since \S+ \(6s\), ` +
 			`pool/pool_close_test\.go:\d+ since \S+ \(5s\), ` +
-			`GetAccount \(pool/pool_close_test\.go:\d+\) since \S+ \(4s\), ` +
+			`GetAccount \(pool/pool_close_test\.go:\d+ from \S+\.go:\d+\) since \S+ \(4s\), ` +
 			`unknown holder since \S+ \(3s\): context deadline exceeded$`)
 		if !want.MatchString(err.Error()) {
 			t.Errorf("Close got %q", err)

@@ -30,7 +30,7 @@ type Resource[R any] struct {
 	// while nobody has it.
 	held     atomic.Int64
 	holder   atomic.Pointer[lido.Query]
-	holderPC atomic.Uintptr
+	holderPC [2]atomic.Uintptr
 
 	// mu keeps Interrupt and Close of the value apart; it guards gone.
 	mu          sync.Mutex
@@ -52,7 +52,27 @@ func (r *Resource[R]) SetHolder(q *lido.Query) { r.holder.Store(q) }
 
 // SetHolderPC notes where the borrower is, as runtime.Callers tells it. It is
 // looked up only when an error is written.
-func (r *Resource[R]) SetHolderPC(pc uintptr) { r.holderPC.Store(pc) }
+func (r *Resource[R]) SetHolderPC(pc uintptr) { r.holderPC[0].Store(pc) }
+
+// SetHolderPCs is SetHolderPC with the caller of that place as well, for a
+// place that says little without it. Either may be 0.
+func (r *Resource[R]) SetHolderPCs(pcs [2]uintptr) {
+	r.holderPC[0].Store(pcs[0])
+	r.holderPC[1].Store(pcs[1])
+}
+
+// forgetHolder clears what the last borrower noted. A load costs less than a
+// store that changes nothing.
+func (r *Resource[R]) forgetHolder() {
+	if r.holder.Load() != nil {
+		r.holder.Store(nil)
+	}
+	for i := range r.holderPC {
+		if r.holderPC[i].Load() != 0 {
+			r.holderPC[i].Store(0)
+		}
+	}
+}
 
 // Release gives the resource back.
 //
