@@ -78,6 +78,7 @@ var harmlessPragmas = map[string]bool{
 	"index_info": true, "index_xinfo": true, "foreign_key_list": true, "foreign_key_check": true,
 	"quick_check": true, "integrity_check": true, "wal_checkpoint": true, "optimize": true,
 	"incremental_vacuum": true, "user_version": true, "application_id": true,
+	"defer_foreign_keys": true, // ends with the transaction
 }
 
 // onAuthorize is always installed. It notes statements that leave a mark on

@@ -2,14 +2,12 @@ package sqlite
 
 import (
 	"fmt"
-	"math"
-	"strconv"
-	"strings"
 
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/convert"
 )
 
 // The Column methods read column i, counted from 0, of the row that Step has
@@ -69,12 +67,11 @@ func (s *Stmt) ColumnInt64(i int) int64 {
 	}
 	switch t {
 	case lido.Float:
-		f := lib.Xsqlite3_column_double(s.conn.tls, s.stmt, int32(i))
-		if f == math.Trunc(f) && f >= -(1<<63) && f < 1<<63 {
-			return int64(f)
+		if v, ok := convert.FloatToInt64(lib.Xsqlite3_column_double(s.conn.tls, s.stmt, int32(i))); ok {
+			return v
 		}
 	case lido.Text:
-		if v, err := strconv.ParseInt(strings.TrimSpace(s.text(i)), 10, 64); err == nil {
+		if v, ok := convert.TextToInt64(s.text(i)); ok {
 			return v
 		}
 	}
@@ -89,7 +86,7 @@ func (s *Stmt) ColumnFloat64(i int) float64 {
 	case lido.Float, lido.Integer:
 		return lib.Xsqlite3_column_double(s.conn.tls, s.stmt, int32(i))
 	case lido.Text:
-		if v, err := strconv.ParseFloat(strings.TrimSpace(s.text(i)), 64); err == nil {
+		if v, ok := convert.TextToFloat64(s.text(i)); ok {
 			return v
 		}
 	}
@@ -135,12 +132,8 @@ func (s *Stmt) ColumnBlob(i int, dst []byte) []byte {
 
 // unreadable keeps the mistake of reading column i as something it is not.
 func (s *Stmt) unreadable(i int, t lido.Type, as string) {
-	if s.err != nil {
+	if s.err != nil || !s.readable() {
 		return
 	}
-	if n := s.ColumnCount(); i < 0 || i >= n {
-		s.Fail(fmt.Errorf("column %d: the row has %d", i, n))
-		return
-	}
-	s.Fail(fmt.Errorf("column %d (%s): %s cannot be read as %s", i, s.ColumnName(i), t, as))
+	s.Fail(convert.Refusal(i, s.ColumnCount(), s.ColumnName(i), t, as))
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // Conn is one connection. One goroutine at a time may use it; only Interrupt
-// may be called beside that one.
+// may be called beside that one. The zero Conn is a closed one.
 type Conn struct {
 	path   string
 	tls    *libc.TLS // the engine's view of a thread; goes with the connection
@@ -67,7 +67,7 @@ func (c *Conn) BusyWaits() int64 { return c.busyWaits.Load() }
 //
 // https://www.sqlite.org/c3ref/get_autocommit.html
 func (c *Conn) InTransaction() bool {
-	return !c.faulted && !c.closed && lib.Xsqlite3_get_autocommit(c.tls, c.db) == 0
+	return !c.faulted && !c.closed && c.db != 0 && lib.Xsqlite3_get_autocommit(c.tls, c.db) == 0
 }
 
 // DeferredForeignKeys reports whether the open transaction holds violations of
@@ -109,7 +109,7 @@ func (c *Conn) DataVersion() (_ uint32, err error) {
 // enter refuses work on a connection that has ended.
 func (c *Conn) enter(ctx context.Context) error {
 	switch {
-	case c.closed:
+	case c.closed || c.db == 0:
 		return fmt.Errorf("sqlite: connection: %w", lido.ErrClosed)
 	case c.faulted:
 		return c.broken
@@ -190,17 +190,6 @@ func queryOne[T any](ctx context.Context, c *Conn, sql string, column func(*Stmt
 		v = column(s, 0)
 	}
 	return v, errors.Join(err, s.Close())
-}
-
-// ResetOpen resets every statement that is handed out and not closed, so that
-// a transaction can end. Stepping one of them again fails.
-func (c *Conn) ResetOpen() {
-	for s := c.open; s != nil; s = s.next {
-		if !c.faulted {
-			lib.Xsqlite3_reset(c.tls, s.stmt)
-		}
-		s.ended = true
-	}
 }
 
 // OpenStatements reports whether statements are handed out and not closed.

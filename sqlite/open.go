@@ -88,6 +88,7 @@ func Open(ctx context.Context, path string, opt Options) (*Conn, error) {
 	if opt.BusyTimeout == 0 {
 		c.busyTimeout = 5 * time.Second
 	}
+	useOFDLocks()
 	register(c)
 	if err := c.connect(ctx, opt); err != nil {
 		return nil, fmt.Errorf("sqlite: open %s: %w", path, errors.Join(err, c.Close()))

@@ -18,7 +18,7 @@ import (
 // about its connection.
 //
 // After Close the same Stmt may serve another Prepare of the same text, so it
-// must not be used any more.
+// must not be used any more. The zero Stmt is a closed one.
 type Stmt struct {
 	// Query names the statement in errors.
 	Query string
@@ -30,7 +30,7 @@ type Stmt struct {
 	ctx     context.Context
 	err     error // the first mistake of Bind or Column
 	inUse   bool
-	ended   bool // reset by the end of its transaction
+	ended   bool // failed, or its connection was closed; Reset revives it
 	running bool // stepped and not yet reset
 	changed int64
 	total   int64 // total_changes before the first step
@@ -205,7 +205,7 @@ func (s *Stmt) LastInsertID() int64 { return s.rowid }
 
 // Fail keeps err as the first mistake, if there is none yet.
 func (s *Stmt) Fail(err error) {
-	if s.err == nil {
+	if s.err == nil && s.inUse {
 		if s.Query != "" {
 			err = fmt.Errorf("%s: %w", s.Query, err)
 		}

@@ -1,0 +1,232 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/lidodb/lido/sqlite"
+)
+
+// Synchronous says what a commit survives.
+//
+// https://www.sqlite.org/pragma.html#pragma_synchronous
+type Synchronous int
+
+const (
+	// SynchronousNormal (the default) keeps every commit when the process
+	// dies. A power cut may undo the last ones; it never damages the file.
+	SynchronousNormal Synchronous = iota
+	// SynchronousFull keeps every commit when the power fails too. Each commit
+	// waits for the disk.
+	SynchronousFull
+)
+
+// String returns the name SQLite gives the level.
+func (s Synchronous) String() string {
+	if s == SynchronousFull {
+		return "FULL"
+	}
+	return "NORMAL"
+}
+
+// Defaults of Config, used where a field is zero.
+const (
+	defaultIdleTimeout    = 5 * time.Minute
+	defaultMaxLifetime    = time.Hour
+	defaultLifetimeJitter = 6 * time.Minute
+	defaultBusyTimeout    = 5 * time.Second
+	defaultCacheBytes     = 64_000 * 1024
+	defaultCacheTotal     = 256 << 20
+	defaultMmapBytes      = 256 << 20
+	defaultJournalLimit   = 64 << 20
+	defaultCheckpoint     = 1000
+	defaultStmtCache      = 256
+	minReaders            = 2
+	maxDefaultReaders     = 8
+)
+
+// Config says how Open opens a database. The zero value works. Open copies it
+// and checks it once; a field that cannot be right is an error that names it.
+type Config struct {
+	// ReadOnly opens the file without a writer. Writes fail with
+	// lido.ErrReadOnly. Default off.
+	ReadOnly bool
+	// MustExist makes Open fail if there is no file, instead of creating it.
+	// Default off.
+	MustExist bool
+
+	// MaxReaders bounds the connections that read at the same time. Default:
+	// GOMAXPROCS, at least 2 and at most 8.
+	MaxReaders int
+	// MinIdleReaders is how many readers are kept open while nobody needs
+	// them. Default 0: readers are opened when they are first needed.
+	MinIdleReaders int
+	// IdleTimeout closes a connection that nobody has used for that long.
+	// Default 5 minutes; negative never.
+	IdleTimeout time.Duration
+	// MaxLifetime closes a connection that is older, once it is free.
+	// Default 1 hour; negative never. LifetimeJitter lengthens it by a random
+	// part of itself, so that connections opened together do not go together;
+	// default 6 minutes.
+	MaxLifetime, LifetimeJitter time.Duration
+
+	// BusyTimeout is how long a statement waits for a lock that another
+	// process holds. Default 5 s; a context that ends sooner wins. Callers of
+	// this pool never wait here for each other: they queue for the writer.
+	BusyTimeout time.Duration
+	// Synchronous is what a commit survives. Default SynchronousNormal.
+	Synchronous Synchronous
+
+	// CacheBytes is the page cache of one connection, default 64,000 KiB, and
+	// CacheTotalBytes the sum over all of them, default 256 MiB. When
+	// CacheBytes is left to the default it shrinks to keep the sum.
+	CacheBytes, CacheTotalBytes int
+	// MmapBytes is how much of the file is read through mapped memory.
+	// Default 256 MiB; negative turns it off.
+	MmapBytes int
+	// JournalSizeLimitBytes is what the -wal file is cut down to after it has
+	// been reset. Default 64 MiB; negative leaves it as large as it grew.
+	JournalSizeLimitBytes int
+	// WALAutocheckpointPages is the length of the WAL, in pages, at which a
+	// commit also moves it into the database file. Default 1000; negative
+	// leaves checkpoints to Checkpoint and Close.
+	WALAutocheckpointPages int
+	// StmtCacheCount is how many prepared statements a connection keeps.
+	// Default 256.
+	StmtCacheCount int
+
+	// DoubleQuotedStrings brings back SQLite's old rule that "text" in double
+	// quotes is a string where it names no column. Default off.
+	DoubleQuotedStrings bool
+	// AllowNetworkFilesystem opens a file on NFS, SMB or 9p all the same.
+	// WAL needs memory that all users of the file share, which those do not
+	// have. Default off.
+	//
+	// https://www.sqlite.org/wal.html#noshm
+	AllowNetworkFilesystem bool
+
+	// Prepare runs when the database is open, before any service starts.
+	// Migrations belong here. Its error undoes Open.
+	Prepare func(ctx context.Context, db *DB) error
+	// Services start after Prepare, in this order, and are stopped in reverse
+	// before the connections close.
+	Services []Service
+	// Logger is told of what no caller can be told: connections destroyed for
+	// cause, failures in the background. Default: nobody.
+	Logger *slog.Logger
+}
+
+// withDefaults checks cfg and fills in what was left out.
+func (cfg Config) withDefaults() (Config, error) {
+	bad := func(format string, args ...any) (Config, error) {
+		return cfg, fmt.Errorf("pool: config: "+format, args...)
+	}
+	if cfg.MaxReaders < 0 {
+		return bad("MaxReaders is %d, want 1 or more", cfg.MaxReaders)
+	}
+	if cfg.MaxReaders == 0 {
+		cfg.MaxReaders = min(max(runtime.GOMAXPROCS(0), minReaders), maxDefaultReaders)
+		cfg.MaxReaders = max(cfg.MaxReaders, cfg.MinIdleReaders)
+	}
+	switch {
+	case cfg.MinIdleReaders < 0:
+		return bad("MinIdleReaders is %d, want 0 or more", cfg.MinIdleReaders)
+	case cfg.MinIdleReaders > cfg.MaxReaders:
+		return bad("MinIdleReaders is %d, more than MaxReaders, which is %d", cfg.MinIdleReaders, cfg.MaxReaders)
+	case cfg.BusyTimeout < 0:
+		return bad("BusyTimeout is %v, want 0 (for 5 s) or more", cfg.BusyTimeout)
+	case cfg.LifetimeJitter < 0:
+		return bad("LifetimeJitter is %v, want 0 or more", cfg.LifetimeJitter)
+	case cfg.LifetimeJitter > 0 && cfg.MaxLifetime < 0:
+		return bad("LifetimeJitter is %v, but MaxLifetime is %v (no limit)", cfg.LifetimeJitter, cfg.MaxLifetime)
+	case cfg.Synchronous != SynchronousNormal && cfg.Synchronous != SynchronousFull:
+		return bad("Synchronous is %d, want SynchronousNormal or SynchronousFull", cfg.Synchronous)
+	case cfg.CacheBytes < 0:
+		return bad("CacheBytes is %d, want 0 (for 64,000 KiB) or more", cfg.CacheBytes)
+	case cfg.CacheTotalBytes < 0:
+		return bad("CacheTotalBytes is %d, want 0 (for 256 MiB) or more", cfg.CacheTotalBytes)
+	case cfg.StmtCacheCount < 0:
+		return bad("StmtCacheCount is %d, want 0 (for %d) or more", cfg.StmtCacheCount, defaultStmtCache)
+	case cfg.ReadOnly && cfg.Prepare != nil:
+		return bad("ReadOnly is set, and so is Prepare, which is for migrations and needs a writer")
+	}
+	for i, s := range cfg.Services {
+		if s == nil {
+			return bad("Services[%d] is nil", i)
+		}
+	}
+
+	fill(&cfg.IdleTimeout, defaultIdleTimeout)
+	if cfg.MaxLifetime == 0 {
+		fill(&cfg.LifetimeJitter, defaultLifetimeJitter)
+	}
+	fill(&cfg.MaxLifetime, defaultMaxLifetime)
+	fill(&cfg.BusyTimeout, defaultBusyTimeout)
+	fill(&cfg.CacheTotalBytes, defaultCacheTotal)
+	fill(&cfg.MmapBytes, defaultMmapBytes)
+	fill(&cfg.JournalSizeLimitBytes, defaultJournalLimit)
+	fill(&cfg.WALAutocheckpointPages, defaultCheckpoint)
+	fill(&cfg.StmtCacheCount, defaultStmtCache)
+	conns := cfg.MaxReaders + 1
+	switch {
+	case cfg.CacheBytes == 0:
+		cfg.CacheBytes = min(defaultCacheBytes, cfg.CacheTotalBytes/conns)
+	case cfg.CacheBytes*conns > cfg.CacheTotalBytes:
+		return bad("CacheBytes is %d, which for %d connections (MaxReaders and the writer) makes %d, more than CacheTotalBytes, which is %d",
+			cfg.CacheBytes, conns, cfg.CacheBytes*conns, cfg.CacheTotalBytes)
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return cfg, nil
+}
+
+// fill sets a field that was left zero.
+func fill[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// atLeastZero turns "negative means none" into the number that means it.
+func atLeastZero[T int | time.Duration](v T) T { return max(v, 0) }
+
+// connOptions returns how one connection is opened.
+func (cfg *Config) connOptions(readOnly bool) sqlite.Options {
+	number := func(n int) string { return strconv.Itoa(n) }
+	var pragmas []sqlite.Pragma
+	if !readOnly {
+		pragmas = append(pragmas, sqlite.Pragma{Name: "journal_mode", Value: "wal"})
+	}
+	synchronous := "1"
+	if cfg.Synchronous == SynchronousFull {
+		synchronous = "2"
+	}
+	limit := cfg.JournalSizeLimitBytes
+	if limit < 0 {
+		limit = -1
+	}
+	pragmas = append(pragmas,
+		sqlite.Pragma{Name: "synchronous", Value: synchronous},
+		sqlite.Pragma{Name: "cache_size", Value: number(-cfg.CacheBytes / 1024)},
+		sqlite.Pragma{Name: "mmap_size", Value: number(atLeastZero(cfg.MmapBytes))},
+		sqlite.Pragma{Name: "foreign_keys", Value: "1"},
+		sqlite.Pragma{Name: "trusted_schema", Value: "0"},
+		sqlite.Pragma{Name: "cell_size_check", Value: "1"},
+		sqlite.Pragma{Name: "journal_size_limit", Value: number(limit)},
+		sqlite.Pragma{Name: "wal_autocheckpoint", Value: number(atLeastZero(cfg.WALAutocheckpointPages))},
+	)
+	return sqlite.Options{
+		ReadOnly:            readOnly,
+		Create:              !readOnly && !cfg.MustExist,
+		BusyTimeout:         cfg.BusyTimeout,
+		StmtCacheCount:      cfg.StmtCacheCount,
+		DoubleQuotedStrings: cfg.DoubleQuotedStrings,
+		Pragmas:             pragmas,
+	}
+}

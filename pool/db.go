@@ -1,0 +1,375 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/sqlite"
+)
+
+// DB is one database file with one writer and a few readers. It implements
+// lido.Database, and all its methods are safe for concurrent use.
+type DB struct {
+	path    string
+	cfg     Config
+	readers *Pool[*sqlite.Conn]
+	writer  *Pool[*sqlite.Conn] // nil if read-only
+	release func()              // gives up the claim on the file
+
+	started []Service
+	done    chan struct{} // closed when Close begins
+
+	closeMu  sync.Mutex // serialises Close; guards closed and closeErr
+	closing  sync.Once
+	closed   bool
+	closeErr error
+
+	reads, writes, commits, rollbacks, faults atomic.Int64
+	lastCommit                                atomic.Int64 // Unix nanoseconds
+}
+
+var _ lido.Database = (*DB)(nil)
+
+// Open opens the database at path, creating the file if there is none, runs
+// cfg.Prepare and starts cfg.Services. Whatever fails undoes the rest.
+//
+// It opens the writer at once, so that a file that is not a database, a folder
+// that cannot be written to or a setting that the engine does not take is
+// found here. Readers are opened when they are first needed.
+//
+// A program opens a file once: a second Open of the same file is refused until
+// the first is closed.
+func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := sqlite.CheckEngine(); err != nil {
+		return nil, fmt.Errorf("pool: open %s: %w", path, err)
+	}
+	path, err = resolve(path, cfg)
+	if err != nil {
+		return nil, err
+	}
+	release, err := claim(path)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{path: path, cfg: cfg, release: release, done: make(chan struct{})}
+	if err := db.open(ctx); err != nil {
+		// The caller's context may be what failed; closing must go on.
+		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		return nil, errors.Join(err, db.Close(closeCtx))
+	}
+	return db, nil
+}
+
+func (db *DB) open(ctx context.Context) error {
+	var err error
+	if db.readers, err = New(db.poolOptions("reader", db.cfg.MaxReaders, db.cfg.MinIdleReaders, true)); err != nil {
+		return err
+	}
+	first := db.readers
+	if !db.cfg.ReadOnly {
+		if db.writer, err = New(db.poolOptions("writer", 1, 0, false)); err != nil {
+			return err
+		}
+		first = db.writer
+	}
+	r, err := first.Acquire(ctx)
+	if err != nil {
+		return explainOpen(db.path, err)
+	}
+	r.Release()
+	if db.cfg.Prepare != nil {
+		if err := db.cfg.Prepare(ctx, db); err != nil {
+			return fmt.Errorf("pool: prepare %s: %w", db.path, err)
+		}
+	}
+	return db.startServices(ctx)
+}
+
+// poolOptions returns the options of one of the two pools.
+func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*sqlite.Conn] {
+	opt := Options[*sqlite.Conn]{
+		Name:           name,
+		MaxCount:       count,
+		MinIdleCount:   idle,
+		IdleTimeout:    atLeastZero(db.cfg.IdleTimeout),
+		MaxLifetime:    atLeastZero(db.cfg.MaxLifetime),
+		LifetimeJitter: db.cfg.LifetimeJitter,
+		Open: func(ctx context.Context) (*sqlite.Conn, error) {
+			c, err := sqlite.Open(ctx, db.path, db.cfg.connOptions(readOnly))
+			if err == nil {
+				c.SetAuthorizer(denyControl)
+			}
+			return c, err
+		},
+		Close: func(c *sqlite.Conn) {
+			if err := c.Close(); err != nil {
+				db.cfg.Logger.Warn("closing a connection", "pool", name, "path", db.path, "error", err)
+			}
+		},
+		Idle: func(ctx context.Context, c *sqlite.Conn) error {
+			_, err := c.DataVersion()
+			return err
+		},
+		Released:  db.checkReleased,
+		Interrupt: (*sqlite.Conn).Interrupt,
+		OnDestroy: func(c *sqlite.Conn, why DestroyReason, err error) {
+			if err != nil {
+				db.cfg.Logger.Warn("connection destroyed", "pool", name, "path", db.path, "reason", why.String(), "error", err)
+			}
+		},
+		OnError: func(err error) {
+			db.cfg.Logger.Warn("opening a connection in the background", "pool", name, "path", db.path, "error", err)
+		},
+	}
+	return opt
+}
+
+// checkReleased looks at a connection that comes back: what a borrower left
+// behind is repaired, or the connection is destroyed.
+func (db *DB) checkReleased(c *sqlite.Conn) error {
+	if err := c.Broken(); err != nil {
+		if c.Faulted() {
+			// The other connections read the same mapping; let none go on.
+			db.faults.Add(1)
+			db.readers.Retire()
+			if db.writer != nil {
+				db.writer.Retire()
+			}
+		}
+		return err
+	}
+	if c.OpenStatements() {
+		return errors.New("released with a statement that was not closed")
+	}
+	if c.InTransaction() {
+		if err := c.Rollback(); err != nil {
+			return fmt.Errorf("released in a transaction that cannot be rolled back: %w", err)
+		}
+		db.cfg.Logger.Warn("connection released in a transaction, which was rolled back", "path", db.path)
+	}
+	if what := c.Tainted(); what != "" {
+		return fmt.Errorf("released after it was changed by %s", what)
+	}
+	return nil
+}
+
+// denyControl keeps transaction control out of queries: transactions are the
+// pool's business, and a COMMIT in a query would end one under its caller.
+func denyControl(action sqlite.Action, _, _, _, _ string) sqlite.Auth {
+	switch action {
+	case sqlite.ActionTransaction, sqlite.ActionSavepoint, sqlite.ActionAttach, sqlite.ActionDetach:
+		return sqlite.AuthDeny
+	}
+	return sqlite.AuthOK
+}
+
+// Path returns the absolute path of the database file.
+func (db *DB) Path() string { return db.path }
+
+// Config returns what the database was opened with, defaults filled in.
+func (db *DB) Config() Config { return db.cfg }
+
+// Done returns a channel that is closed when Close begins.
+func (db *DB) Done() <-chan struct{} { return db.done }
+
+// Close stops the services, the last one first, and closes the connections.
+// Callers that wait are told lido.ErrClosed; those that hold a connection have
+// until ctx ends, and are then interrupted. The last to close a database moves
+// the WAL into the file and removes it.
+//
+// The error joins everything that went wrong; a *HeldError in it names who
+// still holds a connection. Close may be called again, and concurrently: while
+// something is still held the next call tries once more.
+func (db *DB) Close(ctx context.Context) error {
+	db.closing.Do(func() { close(db.done) })
+	db.closeMu.Lock()
+	defer db.closeMu.Unlock()
+	if db.closed {
+		return db.closeErr
+	}
+	errs := []error{db.stopServices(ctx)}
+	// Readers first, so that the writer is the last: a connection that is
+	// read-only cannot remove the WAL.
+	for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {
+		if p == nil {
+			continue
+		}
+		if err := p.Close(ctx); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs[1:]...); err != nil {
+		return errors.Join(errs...)
+	}
+	db.closed = true
+	errs = append(errs, db.removeWAL(ctx))
+	db.release()
+	db.closeErr = errors.Join(errs...)
+	return db.closeErr
+}
+
+// removeWAL opens and closes the file once more if a WAL is left: the writer
+// may have been closed for idleness long before the last reader was.
+func (db *DB) removeWAL(ctx context.Context) error {
+	if db.writer == nil {
+		return nil
+	}
+	if _, err := os.Stat(db.path + "-wal"); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if db.writer.Stat().Created == 0 {
+		return nil // never opened: the WAL is not ours
+	}
+	c, err := sqlite.Open(context.WithoutCancel(ctx), db.path, sqlite.Options{BusyTimeout: time.Second})
+	if err != nil {
+		// Somebody removed or damaged the file; the reasons were told before.
+		return nil
+	}
+	return c.Close()
+}
+
+// OpenConn opens a read-only connection of its own, with the readers' settings
+// and outside their number: for probes and backups. The caller closes it.
+func (db *DB) OpenConn(ctx context.Context) (*sqlite.Conn, error) {
+	if err := db.refuse(ctx); err != nil {
+		return nil, err
+	}
+	return sqlite.Open(ctx, db.path, db.cfg.connOptions(true))
+}
+
+// Checkpoint moves committed pages from the WAL into the database file.
+//
+// It runs on the writer, so other writes wait until it returns. Truncate also
+// waits for readers, at most Config.BusyTimeout. Busy in the result says that
+// readers kept some pages in the WAL, which is not an error.
+//
+// https://www.sqlite.org/c3ref/wal_checkpoint_v2.html
+func (db *DB) Checkpoint(ctx context.Context, mode sqlite.CheckpointMode) (res sqlite.CheckpointResult, err error) {
+	err = db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error {
+		res, err = c.Checkpoint(ctx, mode)
+		return err
+	})
+	return res, err
+}
+
+// refuse answers calls that must not be made: on a closed database, or from
+// inside one of its own closures.
+func (db *DB) refuse(ctx context.Context) error {
+	if ctx.Value(closureKey{db}) != nil {
+		return lido.ErrNested
+	}
+	return nil
+}
+
+// closureKey marks the context of a closure. It has the size of a pointer, so
+// that looking for it allocates nothing.
+type closureKey struct{ db *DB }
+
+// acquire lends a connection of p for q.
+func (db *DB) acquire(ctx context.Context, p *Pool[*sqlite.Conn], q *lido.Query) (*Resource[*sqlite.Conn], error) {
+	if err := db.refuse(ctx); err != nil {
+		if q != nil {
+			err = fmt.Errorf("%s: %w", q, err)
+		}
+		return nil, err
+	}
+	if p == nil {
+		return nil, fmt.Errorf("pool: %s was opened with Config.ReadOnly: %w", db.path, lido.ErrReadOnly)
+	}
+	r, err := p.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.SetHolder(q)
+	return r, nil
+}
+
+// resolve checks the path and makes it absolute.
+func resolve(path string, cfg Config) (string, error) {
+	if path == "" || path == ":memory:" {
+		return "", fmt.Errorf("pool: open %q: every connection of the pool would get a database of its own; name a file (in tests: pooltest.Open)", path)
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("pool: open %s: %w", path, err)
+	}
+	info, err := os.Stat(abs)
+	switch {
+	case err == nil && info.IsDir():
+		return "", fmt.Errorf("pool: open %s: is a directory; name a file in it", abs)
+	case errors.Is(err, fs.ErrNotExist) && (cfg.MustExist || cfg.ReadOnly):
+		return "", fmt.Errorf("pool: open %s: %w", abs, fs.ErrNotExist)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("pool: open: %w", err)
+	}
+	folder := filepath.Dir(abs)
+	if _, err := os.Stat(folder); err != nil {
+		return "", fmt.Errorf("pool: open %s: the folder must exist: %w", abs, err)
+	}
+	if name := networkFilesystem(folder); name != "" && !cfg.AllowNetworkFilesystem {
+		return "", fmt.Errorf("pool: open %s: the folder is on %s, where WAL is not safe; use a local disk, or set Config.AllowNetworkFilesystem if only this machine ever opens the file", abs, name)
+	}
+	return abs, nil
+}
+
+// explainOpen says what to do about the two answers that name no reason.
+func explainOpen(path string, err error) error {
+	var e *lido.Error
+	switch {
+	case !errors.As(err, &e):
+		return err
+	case errors.Is(err, lido.ErrCorrupt):
+		return fmt.Errorf("%w; the file is damaged, encrypted or not a SQLite database: restore a backup or name another file", err)
+	case e.Code == codeCantOpen || errors.Is(err, lido.ErrReadOnly):
+		return fmt.Errorf("%w; SQLite must be able to write to the file and to create -wal and -shm in %s", err, filepath.Dir(path))
+	}
+	return err
+}
+
+// https://www.sqlite.org/rescode.html#cantopen
+const codeCantOpen = 14
+
+// claims are the files this program has open, so that it opens none twice: two
+// pools would have two writers, and each would wait for the other in SQLite's
+// lock instead of a queue.
+var claims struct {
+	sync.Mutex
+	paths map[string]os.FileInfo // nil while the file does not exist yet
+}
+
+// claim takes path for this program until release is called.
+func claim(path string) (release func(), err error) {
+	claims.Lock()
+	defer claims.Unlock()
+	info, _ := os.Stat(path)
+	for other, otherInfo := range claims.paths {
+		if otherInfo == nil {
+			otherInfo, _ = os.Stat(other)
+		}
+		if other == path || (info != nil && otherInfo != nil && os.SameFile(info, otherInfo)) {
+			return nil, fmt.Errorf("pool: open %s: this program has the file open already (as %s); use that *pool.DB, or close it first", path, other)
+		}
+	}
+	if claims.paths == nil {
+		claims.paths = make(map[string]os.FileInfo)
+	}
+	claims.paths[path] = info
+	return func() {
+		claims.Lock()
+		defer claims.Unlock()
+		delete(claims.paths, path)
+	}, nil
+}

@@ -1,0 +1,82 @@
+package pool
+
+import (
+	"context"
+
+	"github.com/lidodb/lido/sqlite"
+)
+
+// Conn is a connection that was borrowed by hand. It belongs to one goroutine
+// until Release or Destroy.
+//
+// The borrower may open transactions on it, which the typed calls may not. What
+// it leaves behind is looked at on Release: an open transaction is rolled back;
+// a connection with an open statement, a changed PRAGMA, an attached file or a
+// temporary table is closed, and the pool opens another in its place.
+type Conn struct {
+	*sqlite.Conn
+	res *Resource[*sqlite.Conn]
+}
+
+// closedConn takes the place of the connection after Release.
+var closedConn = new(sqlite.Conn)
+
+// AcquireReader borrows a read-only connection, for which it waits as ctx
+// allows. The caller must call Release or Destroy.
+func (db *DB) AcquireReader(ctx context.Context) (*Conn, error) { return db.lend(ctx, db.readers) }
+
+// AcquireWriter borrows the one connection that writes, for which it waits as
+// ctx allows. Nothing else is written until the caller calls Release or Destroy.
+func (db *DB) AcquireWriter(ctx context.Context) (*Conn, error) { return db.lend(ctx, db.writer) }
+
+func (db *DB) lend(ctx context.Context, p *Pool[*sqlite.Conn]) (*Conn, error) {
+	r, err := db.acquire(ctx, p, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.SetHolderPC(caller())
+	c := &Conn{Conn: r.Value(), res: r}
+	c.SetAuthorizer(nil)
+	return c, nil
+}
+
+// Release gives the connection back. Calling it again does nothing.
+func (c *Conn) Release() {
+	if c.Conn == closedConn {
+		return
+	}
+	c.SetAuthorizer(denyControl)
+	c.Conn = closedConn
+	c.res.Release()
+}
+
+// Destroy closes the connection instead of giving it back. reason is logged.
+func (c *Conn) Destroy(reason error) {
+	if c.Conn == closedConn {
+		return
+	}
+	c.Conn = closedConn
+	c.res.Destroy(reason)
+}
+
+// WithReader lends fn a read-only connection and takes it back afterwards,
+// also when fn panics.
+func (db *DB) WithReader(ctx context.Context, fn func(ctx context.Context, c *sqlite.Conn) error) error {
+	return db.with(ctx, db.readers, fn)
+}
+
+// WithWriter lends fn the one connection that writes and takes it back
+// afterwards, also when fn panics. A transaction that fn opens must be ended by
+// fn; Write is the form that does so itself.
+func (db *DB) WithWriter(ctx context.Context, fn func(ctx context.Context, c *sqlite.Conn) error) error {
+	return db.with(ctx, db.writer, fn)
+}
+
+func (db *DB) with(ctx context.Context, p *Pool[*sqlite.Conn], fn func(ctx context.Context, c *sqlite.Conn) error) error {
+	c, err := db.lend(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer c.Release()
+	return fn(context.WithValue(ctx, closureKey{db}, c), c.Conn)
+}

@@ -1,0 +1,320 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/convert"
+	"github.com/lidodb/lido/internal/seal"
+	"github.com/lidodb/lido/sqlite"
+)
+
+// recorded is a write outside a transaction. Bind only notes the values; the
+// first Step takes the writer, runs the statement as a transaction of its own
+// to the end, and keeps its rows. So no caller holds the writer between calls,
+// and one that waits for it can leave at any time.
+type recorded struct {
+	db     *DB
+	ctx    context.Context
+	query  *lido.Query
+	params []value
+
+	err   error // the first mistake of Bind or Column
+	state recordedState
+
+	rows    []value // of all rows, one after the other
+	columns int
+	names   []string // of the columns, for errors
+	row     int      // the current one, counted from 1
+	changes int64
+	rowid   int64
+}
+
+type recordedState int
+
+const (
+	recording recordedState = iota
+	ran
+	recordedClosed
+)
+
+// PrepareWrite notes a query that changes the database, as a transaction of
+// its own. It waits for nothing; the first Step does, as ctx allows, and
+// returns when the statement is committed. Rows of a RETURNING clause are kept
+// in memory.
+//
+// lido.ErrCommitUnknown says that an I/O error struck while it ran; any other
+// error says that nothing was applied.
+func (db *DB) PrepareWrite(ctx context.Context, q *lido.Query) (lido.Stmt, error) {
+	if err := db.refuse(ctx); err != nil {
+		return nil, fmt.Errorf("%s: %w", q, err)
+	}
+	return &recorded{db: db, ctx: ctx, query: q}, nil
+}
+
+// value is a parameter or a column that was copied.
+type value struct {
+	kind lido.Type // 0 where nothing was bound
+	n    int64
+	f    float64
+	text string // of a column that is a number too
+	blob []byte
+}
+
+func (s *recorded) bind(i int, v value) {
+	switch {
+	case s.state != recording:
+		s.Fail(fmt.Errorf("parameter %d: bound after the statement ran; Reset comes first", i))
+		return
+	case i < 1 || i > maxParams:
+		s.Fail(fmt.Errorf("parameter %d: the first is 1, the last %d", i, maxParams))
+		return
+	}
+	for len(s.params) < i {
+		s.params = append(s.params, value{})
+	}
+	s.params[i-1] = v
+}
+
+// https://www.sqlite.org/limits.html#max_variable_number
+const maxParams = 32766
+
+// BindNull and its kin note parameter i; text and blobs are copied.
+func (s *recorded) BindNull(i int)               { s.bind(i, value{kind: lido.Null}) }
+func (s *recorded) BindInt64(i int, v int64)     { s.bind(i, value{kind: lido.Integer, n: v}) }
+func (s *recorded) BindFloat64(i int, v float64) { s.bind(i, value{kind: lido.Float, f: v}) }
+func (s *recorded) BindText(i int, v string)     { s.bind(i, value{kind: lido.Text, text: v}) }
+func (s *recorded) BindBlob(i int, v []byte) {
+	if v == nil {
+		s.BindNull(i)
+		return
+	}
+	s.bind(i, value{kind: lido.Blob, blob: append([]byte{}, v...)})
+}
+
+// Step runs the statement the first time, and goes through its rows.
+func (s *recorded) Step() (row bool, err error) {
+	switch {
+	case s.state == recordedClosed:
+		return false, fmt.Errorf("%s: step: %w", s.query, lido.ErrClosed)
+	case s.err != nil:
+		return false, s.err
+	}
+	if s.state == recording {
+		s.state = ran
+		if err := s.run(); err != nil {
+			s.err = err
+			return false, err
+		}
+	}
+	if s.row*s.columns < len(s.rows) {
+		s.row++
+		return true, nil
+	}
+	s.row = 0
+	s.rows = nil
+	return false, nil
+}
+
+// run takes the writer and runs the statement to its end.
+func (s *recorded) run() error {
+	db := s.db
+	r, err := db.acquire(s.ctx, db.writer, s.query)
+	if err != nil {
+		return err
+	}
+	defer r.Release()
+	db.writes.Add(1)
+	c := r.Value()
+	inner, err := c.Prepare(s.ctx, s.query.SQL)
+	if err != nil {
+		return named(s.query, err)
+	}
+	inner.Query = s.query.Name
+	for i, v := range s.params {
+		v.bindTo(inner, i+1)
+	}
+	s.columns = inner.ColumnCount()
+	for i := range s.columns {
+		s.names = append(s.names, inner.ColumnName(i))
+	}
+	for {
+		row, err := inner.Step()
+		if err != nil {
+			err = errors.Join(unknownIf(c, err), inner.Close())
+			db.rollbacks.Add(1)
+			return err
+		}
+		if !row {
+			break
+		}
+		for i := range s.columns {
+			s.rows = append(s.rows, copyColumn(inner, i))
+		}
+	}
+	s.changes, s.rowid = inner.Changes(), inner.LastInsertID()
+	db.committed()
+	return inner.Close()
+}
+
+// unknownIf marks an I/O error: the statement commits by itself, so it may
+// have struck the commit.
+func unknownIf(c *sqlite.Conn, err error) error {
+	if c.Broken() != nil {
+		return fmt.Errorf("%w: %w", lido.ErrCommitUnknown, err)
+	}
+	return err
+}
+
+func (v *value) bindTo(s *sqlite.Stmt, i int) {
+	switch v.kind {
+	case lido.Null:
+		s.BindNull(i)
+	case lido.Integer:
+		s.BindInt64(i, v.n)
+	case lido.Float:
+		s.BindFloat64(i, v.f)
+	case lido.Text:
+		s.BindText(i, v.text)
+	case lido.Blob:
+		s.BindBlob(i, v.blob)
+	}
+}
+
+func copyColumn(s *sqlite.Stmt, i int) value {
+	v := value{kind: s.ColumnType(i)}
+	switch v.kind {
+	case lido.Integer:
+		v.n = s.ColumnInt64(i)
+		v.text = s.ColumnText(i)
+	case lido.Float:
+		v.f = s.ColumnFloat64(i)
+		v.text = s.ColumnText(i) // the engine's own spelling of the number
+	case lido.Text:
+		v.text = s.ColumnText(i)
+	case lido.Blob:
+		v.blob = s.ColumnBlob(i, nil)
+	}
+	return v
+}
+
+// current returns column i of the current row.
+func (s *recorded) current(i int) *value {
+	if s.row == 0 {
+		s.Fail(fmt.Errorf("no row to read: %w", lido.ErrClosed))
+		return &value{kind: lido.Null}
+	}
+	if i < 0 || i >= s.columns {
+		s.Fail(convert.Refusal(i, s.columns, "", lido.Null, ""))
+		return &value{kind: lido.Null}
+	}
+	return &s.rows[(s.row-1)*s.columns+i]
+}
+
+func (s *recorded) unreadable(i int, v *value, as string) {
+	s.Fail(convert.Refusal(i, s.columns, s.names[i], v.kind, as))
+}
+
+// ColumnType returns the storage class of column i.
+func (s *recorded) ColumnType(i int) lido.Type { return s.current(i).kind }
+
+// ColumnInt64 reads an integer.
+func (s *recorded) ColumnInt64(i int) int64 {
+	v := s.current(i)
+	n, ok := v.n, v.kind == lido.Integer
+	switch v.kind {
+	case lido.Float:
+		n, ok = convert.FloatToInt64(v.f)
+	case lido.Text:
+		n, ok = convert.TextToInt64(v.text)
+	}
+	if !ok && s.err == nil {
+		s.unreadable(i, v, "an integer")
+	}
+	return n
+}
+
+// ColumnFloat64 reads a number.
+func (s *recorded) ColumnFloat64(i int) float64 {
+	v := s.current(i)
+	f, ok := v.f, v.kind == lido.Float
+	switch v.kind {
+	case lido.Integer:
+		f, ok = float64(v.n), true
+	case lido.Text:
+		f, ok = convert.TextToFloat64(v.text)
+	}
+	if !ok && s.err == nil {
+		s.unreadable(i, v, "a number")
+	}
+	return f
+}
+
+// ColumnText returns the value as a string; numbers become their text.
+func (s *recorded) ColumnText(i int) string {
+	v := s.current(i)
+	switch v.kind {
+	case lido.Integer, lido.Float, lido.Text:
+		return v.text
+	case lido.Blob:
+		return string(v.blob)
+	}
+	if s.err == nil {
+		s.unreadable(i, v, "text")
+	}
+	return ""
+}
+
+// ColumnBlob appends the bytes of the value to dst.
+func (s *recorded) ColumnBlob(i int, dst []byte) []byte {
+	v := s.current(i)
+	if v.kind == lido.Null {
+		return nil
+	}
+	if dst == nil {
+		dst = []byte{}
+	}
+	if v.kind == lido.Blob {
+		return append(dst, v.blob...)
+	}
+	return append(dst, v.text...)
+}
+
+// Changes returns how many rows the statement changed.
+func (s *recorded) Changes() int64 { return s.changes }
+
+// LastInsertID returns the last rowid the statement inserted.
+func (s *recorded) LastInsertID() int64 { return s.rowid }
+
+// Fail keeps err as the first mistake, if there is none yet.
+func (s *recorded) Fail(err error) {
+	if s.err == nil && s.state != recordedClosed {
+		s.err = fmt.Errorf("%s: %w", s.query, err)
+	}
+}
+
+// Reset readies the statement to run again, as a transaction of its own again.
+func (s *recorded) Reset() error {
+	if s.state == recordedClosed {
+		return fmt.Errorf("%s: reset: %w", s.query, lido.ErrClosed)
+	}
+	err := s.err
+	*s = recorded{db: s.db, ctx: s.ctx, query: s.query, params: s.params[:0]}
+	return err
+}
+
+// Close forgets the rows. It returns a mistake of Column that no Step has
+// returned.
+func (s *recorded) Close() error {
+	if s.state == recordedClosed {
+		return nil
+	}
+	err := s.err
+	*s = recorded{query: s.query, state: recordedClosed}
+	return err
+}
+
+// Seal marks an implementation of lido.Stmt.
+func (*recorded) Seal(seal.Stmt) {}

@@ -1,0 +1,93 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/seal"
+	"github.com/lidodb/lido/sqlite"
+)
+
+// stmt is a statement that runs on a connection as it is stepped: one that
+// holds a reader of its own, or one inside a transaction. It stands between
+// the caller and the connection's statement, which is reused after Close: what
+// a caller does to a stmt it has closed reaches nothing.
+type stmt struct {
+	*sqlite.Stmt
+	own *Resource[*sqlite.Conn] // released by Close
+	tx  *tx                     // whose transaction it is in
+
+	prev, next *stmt // the transaction's open statements
+}
+
+// closedStmt takes the place of the engine's statement after Close.
+var closedStmt = new(sqlite.Stmt)
+
+// PrepareRead readies a read-only query on a reader, for which it waits as ctx
+// allows. The reader is held until Close.
+//
+// The statement sees everything that was committed before its first Step.
+func (db *DB) PrepareRead(ctx context.Context, q *lido.Query) (lido.Stmt, error) {
+	if !q.ReadOnly {
+		return nil, readOnlyError(q)
+	}
+	r, err := db.acquire(ctx, db.readers, q)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.Value().Prepare(ctx, q.SQL)
+	if err != nil {
+		r.Release()
+		return nil, named(q, err)
+	}
+	s.Query = q.Name
+	db.reads.Add(1)
+	return &stmt{Stmt: s, own: r}, nil
+}
+
+// Step runs the statement up to its next row.
+func (s *stmt) Step() (row bool, err error) {
+	if s.tx != nil {
+		if err := s.tx.usable(); err != nil {
+			return false, err
+		}
+	}
+	row, err = s.Stmt.Step()
+	if err != nil && s.tx != nil {
+		s.tx.note(err)
+	}
+	return row, err
+}
+
+// Close gives back what the statement holds.
+func (s *stmt) Close() error {
+	if s.Stmt == closedStmt {
+		return nil
+	}
+	err := s.Stmt.Close()
+	s.Stmt = closedStmt
+	if s.own != nil {
+		s.own.Release()
+	}
+	if s.tx != nil {
+		s.tx.forget(s)
+	}
+	return err
+}
+
+// Seal marks an implementation of lido.Stmt.
+func (*stmt) Seal(seal.Stmt) {}
+
+func readOnlyError(q *lido.Query) error {
+	return fmt.Errorf("%s changes the database, this handle only reads: %w", q, lido.ErrReadOnly)
+}
+
+// named puts the query's name into the engine's refusal to prepare it.
+func named(q *lido.Query, err error) error {
+	if e, ok := err.(*lido.Error); ok {
+		e.Query = q.Name
+		return e
+	}
+	return fmt.Errorf("%s: %w", q, err)
+}

@@ -1,0 +1,283 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/sqlite"
+)
+
+// tx is a transaction while its closure runs: of Read, on a reader, or of
+// Write, on the writer. Savepoints make one inside another.
+type tx struct {
+	db       *DB
+	conn     *sqlite.Conn
+	res      *Resource[*sqlite.Conn]
+	readOnly bool
+	depth    int // of savepoints
+
+	// ended is atomic because a handle that escapes its closure is most likely
+	// used by another goroutine.
+	ended    atomic.Bool
+	poisoned error // why the engine threw the transaction away
+	open     *stmt // statements that were not closed yet
+}
+
+var (
+	_ lido.Reader = readTx{}
+	_ lido.Tx     = (*tx)(nil)
+)
+
+// readTx is what a Read closure gets. It has no PrepareWrite.
+type readTx struct{ tx *tx }
+
+// PrepareRead readies a query on the snapshot.
+func (r readTx) PrepareRead(ctx context.Context, q *lido.Query) (lido.Stmt, error) {
+	return r.tx.PrepareRead(ctx, q)
+}
+
+// Read runs fn on one consistent snapshot, on a reader. It waits for a reader
+// as ctx allows and holds it until fn returns.
+//
+// https://www.sqlite.org/isolation.html
+func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, r lido.Reader) error) error {
+	r, err := db.acquire(ctx, db.readers, nil)
+	if err != nil {
+		return err
+	}
+	r.SetHolderPC(caller())
+	defer r.Release()
+	t := &tx{db: db, conn: r.Value(), res: r, readOnly: true}
+	if err := t.conn.Begin(ctx, sqlite.Deferred); err != nil {
+		return fmt.Errorf("pool: begin read: %w", err)
+	}
+	defer t.end()
+	// BEGIN alone pins nothing; the first read does.
+	if _, err := t.conn.QueryInt64(ctx, "PRAGMA schema_version"); err != nil {
+		return fmt.Errorf("pool: begin read: %w", err)
+	}
+	db.reads.Add(1)
+	return fn(context.WithValue(ctx, closureKey{db}, t), readTx{t})
+}
+
+// Write runs fn in one transaction on the writer: BEGIN IMMEDIATE, then COMMIT
+// if fn returns nil, and ROLLBACK if it returns an error, panics or ends the
+// goroutine. It waits for the writer, and for other processes, as ctx allows.
+//
+// If ctx has ended by the time fn returns, the transaction is rolled back and
+// the context's error returned. A commit that has begun is seen through.
+//
+// When the engine threw the transaction away in the middle (an interrupted
+// write does that, as does a full disk), every later call in fn fails, and
+// Write returns an error even if fn does not. lido.ErrCommitUnknown says that
+// an I/O error struck the commit itself.
+//
+// https://www.sqlite.org/lang_transaction.html
+func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) error) error {
+	r, err := db.acquire(ctx, db.writer, nil)
+	if err != nil {
+		return err
+	}
+	r.SetHolderPC(caller())
+	defer r.Release()
+	t := &tx{db: db, conn: r.Value(), res: r}
+	if err := t.conn.Begin(ctx, sqlite.Immediate); err != nil {
+		return fmt.Errorf("pool: begin write: %w", err)
+	}
+	db.writes.Add(1)
+	defer t.end()
+	if err := fn(context.WithValue(ctx, closureKey{db}, t), t); err != nil {
+		return errors.Join(err, t.rollback())
+	}
+	return t.commit(ctx)
+}
+
+// commit ends a transaction whose closure succeeded.
+func (t *tx) commit(ctx context.Context) error {
+	t.closeOpen()
+	switch {
+	case t.poisoned != nil:
+		return t.usable()
+	case !t.conn.InTransaction():
+		return fmt.Errorf("pool: commit: the transaction has ended before its closure did")
+	case ctx.Err() != nil:
+		return errors.Join(context.Cause(ctx), t.rollback())
+	}
+	if err := t.conn.Commit(); err != nil {
+		return errors.Join(commitError(t.conn, err), t.rollback())
+	}
+	t.db.committed()
+	return nil
+}
+
+// commitError says whether a failed commit is known not to have happened.
+// After an I/O error the engine rolls back, but the commit's frames may already
+// be in the WAL, where the next recovery would find them.
+func commitError(c *sqlite.Conn, err error) error {
+	if c.Broken() != nil {
+		return fmt.Errorf("pool: commit: %w: %w", lido.ErrCommitUnknown, err)
+	}
+	return fmt.Errorf("pool: commit: nothing was applied: %w", err)
+}
+
+func (db *DB) committed() {
+	db.commits.Add(1)
+	db.lastCommit.Store(time.Now().UnixNano())
+}
+
+func (t *tx) rollback() error {
+	t.closeOpen()
+	t.db.rollbacks.Add(1)
+	if err := t.conn.Rollback(); err != nil {
+		return fmt.Errorf("pool: rollback: %w", err)
+	}
+	return nil
+}
+
+// end closes what the closure left open. It runs in every case, a panic too.
+func (t *tx) end() {
+	t.ended.Store(true)
+	t.closeOpen()
+	if !t.conn.InTransaction() {
+		return
+	}
+	if t.readOnly {
+		// Ending a read keeps nothing and loses nothing either way.
+		_ = t.conn.Commit()
+		return
+	}
+	_ = t.rollback()
+}
+
+// usable refuses calls on a transaction that is over.
+func (t *tx) usable() error {
+	if t.ended.Load() {
+		return fmt.Errorf("pool: the transaction's closure has returned: %w", lido.ErrClosed)
+	}
+	if t.poisoned != nil {
+		return fmt.Errorf("pool: the engine rolled the whole transaction back, nothing of it was applied: %w", t.poisoned)
+	}
+	return nil
+}
+
+// note looks whether an error has ended the transaction. The engine then is in
+// autocommit, where each further statement would be kept for itself.
+//
+// https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
+func (t *tx) note(err error) {
+	if t.poisoned == nil && !t.ended.Load() && !t.conn.InTransaction() {
+		t.poisoned = err
+	}
+}
+
+// PrepareRead readies a read-only query in the transaction.
+func (t *tx) PrepareRead(ctx context.Context, q *lido.Query) (lido.Stmt, error) {
+	if !q.ReadOnly {
+		return nil, readOnlyError(q)
+	}
+	return t.prepare(ctx, q)
+}
+
+// PrepareWrite readies a query in the transaction. What it changes is undone
+// with the transaction.
+func (t *tx) PrepareWrite(ctx context.Context, q *lido.Query) (lido.Stmt, error) {
+	return t.prepare(ctx, q)
+}
+
+func (t *tx) prepare(ctx context.Context, q *lido.Query) (lido.Stmt, error) {
+	if err := t.usable(); err != nil {
+		return nil, fmt.Errorf("%s: %w", q, err)
+	}
+	inner, err := t.conn.Prepare(ctx, q.SQL)
+	if err != nil {
+		t.note(err)
+		return nil, named(q, err)
+	}
+	inner.Query = q.Name
+	t.res.SetHolder(q)
+	s := &stmt{Stmt: inner, tx: t, next: t.open}
+	if t.open != nil {
+		t.open.prev = s
+	}
+	t.open = s
+	return s, nil
+}
+
+// forget takes a closed statement off the list.
+func (t *tx) forget(s *stmt) {
+	if s.prev != nil {
+		s.prev.next = s.next
+	} else if t.open == s {
+		t.open = s.next
+	}
+	if s.next != nil {
+		s.next.prev = s.prev
+	}
+	s.prev, s.next, s.tx = nil, nil, nil
+}
+
+// closeOpen closes what was left open: neither COMMIT nor RELEASE works beside
+// a statement that is still writing, and the handles must not outlive the
+// transaction.
+func (t *tx) closeOpen() {
+	for t.open != nil {
+		_ = t.open.Close()
+	}
+}
+
+// Savepoint runs fn in a nested transaction.
+func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) error) error {
+	if err := t.usable(); err != nil {
+		return err
+	}
+	name := "lido_" + strconv.Itoa(t.depth+1)
+	if err := t.conn.Control(ctx, "SAVEPOINT "+name); err != nil {
+		return fmt.Errorf("pool: savepoint: %w", err)
+	}
+	inner := &tx{db: t.db, conn: t.conn, res: t.res, depth: t.depth + 1}
+	kept := false
+	defer func() {
+		inner.ended.Store(true)
+		inner.closeOpen()
+		if inner.poisoned != nil && t.poisoned == nil {
+			t.poisoned = inner.poisoned
+		}
+		if !kept && t.conn.InTransaction() {
+			// A failure here leaves the changes in: the transaction must not commit.
+			undo := context.WithoutCancel(ctx)
+			err := t.conn.Control(undo, "ROLLBACK TO "+name)
+			if err == nil {
+				err = t.conn.Control(undo, "RELEASE "+name)
+			}
+			if err != nil && t.poisoned == nil {
+				t.poisoned = err
+			}
+		}
+	}()
+	if err := fn(context.WithValue(ctx, closureKey{t.db}, inner), inner); err != nil {
+		return err
+	}
+	inner.closeOpen()
+	if err := inner.usable(); err != nil {
+		return err
+	}
+	if err := t.conn.Control(context.WithoutCancel(ctx), "RELEASE "+name); err != nil {
+		return fmt.Errorf("pool: release savepoint: %w", err)
+	}
+	kept = true
+	return nil
+}
+
+// caller notes where a closure was started. The caller of Read or Write is
+// most often a generated Store, so it is that one's caller.
+func caller() uintptr {
+	var pcs [1]uintptr
+	runtime.Callers(4, pcs[:])
+	return pcs[0]
+}
