@@ -1,0 +1,25 @@
+package sqlite
+
+import (
+	"runtime/debug"
+	"strings"
+	"testing"
+)
+
+func TestALibcOtherThanThePinnedOneIsRefusedWithTheCommandThatRepairsIt(t *testing.T) {
+	deps := func(engine, libc string) *debug.BuildInfo {
+		return &debug.BuildInfo{Deps: []*debug.Module{{Path: enginePath, Version: engine}, {Path: libcPath, Version: libc}}}
+	}
+	err := checkPair(deps(PinnedEngine, "v1.80.0"))
+	if err == nil || !strings.Contains(err.Error(), "go get modernc.org/libc@"+PinnedLibc) {
+		t.Errorf("%v", err)
+	}
+	for _, info := range []*debug.BuildInfo{deps(PinnedEngine, PinnedLibc), deps("v1.99.0", "v2.0.0"), {}} {
+		if err := checkPair(info); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := CheckEngine(); err != nil {
+		t.Error(err)
+	}
+}
