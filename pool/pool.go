@@ -260,7 +260,7 @@ func (p *Pool[R]) With(ctx context.Context, fn func(ctx context.Context, r R) er
 	return fn(ctx, r.value)
 }
 
-// Retire makes every resource opened so far the last generation's: those that
+// Retire lets go of every resource that was opened so far: those that
 // are idle are closed before it returns, those that are held when they come
 // back, and those being opened are opened anew.
 func (p *Pool[R]) Retire() {
@@ -279,7 +279,7 @@ type (
 )
 
 // openContext is that of Open: the caller's values, the pool's end. The values
-// come WithoutCancel, or context.Cause would find the caller's end among them.
+// come WithoutCancel, or context.Cause would find that of the caller's end.
 type openContext struct {
 	context.Context
 	values context.Context
@@ -334,12 +334,10 @@ func (p *Pool[R]) construct(ctx context.Context) (*Resource[R], error) {
 		p.mu.Lock()
 		p.all[r] = struct{}{}
 		p.mu.Unlock()
-		if p.closed.Load() {
-			defer p.leave()
-			p.finish(r, DestroyedClosed, nil)
-			return nil, p.errClosed
-		}
-		if generation == p.generation.Load() {
+		// Should the pool have closed meanwhile: what was opened for a caller is
+		// destroyed by that caller or by puddle, after the Reset of Close, and
+		// what was opened to be idle by fill.
+		if generation == p.generation.Load() || p.closed.Load() {
 			return r, nil
 		}
 		p.finish(r, DestroyedRetired, nil)
@@ -384,9 +382,10 @@ func (p *Pool[R]) destroy(r *Resource[R], why DestroyReason, err error) {
 
 // finish counts and closes a resource.
 func (p *Pool[R]) finish(r *Resource[R], why DestroyReason, err error) {
+	// Nobody holds r any more, so no Interrupt begins; this waits for one that
+	// has begun.
 	r.mu.Lock()
-	r.gone = true
-	r.mu.Unlock()
+	r.mu.Unlock() //nolint:staticcheck // empty on purpose
 	p.mu.Lock()
 	delete(p.all, r)
 	p.mu.Unlock()

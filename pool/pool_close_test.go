@@ -159,6 +159,43 @@ func TestPoolCloseInterruptsAgainABorrowerThatWasBetweenTwoStatements(t *testing
 	})
 }
 
+// borrower              Close
+// Acquire
+//
+//	Interrupt begins
+//
+// Release
+//
+//	Interrupt ends
+//
+// closed
+func TestPoolDoesNotCloseAResourceWhileInterruptRuns(t *testing.T) {
+	begun := make(chan struct{})
+	p, y := openYard(t, 1, func(o *pool.Options[*thing]) {
+		interrupt := o.Interrupt
+		o.Interrupt = func(x *thing) {
+			close(begun)
+			for range 10_000 {
+				runtime.Gosched() // long enough for the Release to come
+			}
+			interrupt(x)
+		}
+	})
+	r := acquire(t, p)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		<-begun
+		r.Release()
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := p.Close(ctx); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	wg.Wait()
+	checkEmpty(t, p, y)
+}
+
 func TestPoolCloseNamesTheHoldersAndALateReleaseStillDestroys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, y := openYard(t, 4, func(o *pool.Options[*thing]) { o.CloseGrace = 2 * time.Second })
@@ -252,11 +289,14 @@ func TestPoolCloseEndsAnOpeningAndClosesWhatItOpened(t *testing.T) {
 					open := o.Open
 					o.Open = func(ctx context.Context) (*thing, error) {
 						<-ctx.Done()
+						if err := context.Cause(ctx); err != context.Canceled {
+							t.Errorf("Open ends for %v, which is not its own end", err)
+						}
 						return open(ctx)
 					}
 				})
-				ctx, cancel := context.WithCancel(context.Background())
-				defer cancel()
+				ctx, cancel := context.WithCancelCause(context.Background())
+				defer cancel(nil)
 				want := lido.ErrClosed
 				if giveUp {
 					want = context.Canceled
@@ -269,11 +309,14 @@ func TestPoolCloseEndsAnOpeningAndClosesWhatItOpened(t *testing.T) {
 				})
 				synctest.Wait()
 				if giveUp {
-					cancel()
+					cancel(errors.New("the client hung up"))
 					synctest.Wait()
 				}
-				closeYard(t, p, y)
+				if err := p.Close(context.Background()); err != nil {
+					t.Errorf("Close: %v", err)
+				}
 				wg.Wait()
+				checkEmpty(t, p, y)
 				if s := p.Stat(); s.Created != 1 || s.Destroyed.Closed != 1 {
 					t.Errorf("Stat: %+v", s)
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -410,5 +411,65 @@ func TestPoolDestroyIdleLeavesHeldOnesAlone(t *testing.T) {
 	c.Release()
 	if s := p.Stat(); s.Idle != 1 {
 		t.Errorf("Stat: %+v", s)
+	}
+}
+
+// borrower           another
+// Release            Retire
+//
+//	in any order: nothing of the old generation stays idle
+func TestPoolRetireBesideAReleaseLeavesNothingIdle(t *testing.T) {
+	p, y := openYard(t, 2, nil)
+	defer closeYard(t, p, y)
+	for i := range 5000 {
+		r := acquire(t, p)
+		var ready atomic.Bool
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			ready.Store(true)
+			for range i % 512 {
+				ready.Load() // Release starts a little later: so does Retire
+			}
+			p.Retire()
+		})
+		for !ready.Load() {
+			runtime.Gosched()
+		}
+		r.Release()
+		wg.Wait()
+		if s := p.Stat(); s.Idle != 0 {
+			t.Fatalf("Stat: %+v", s)
+		}
+	}
+}
+
+func TestPoolOpensOneResourceAtATimeForOneCaller(t *testing.T) {
+	var p *pool.Pool[*thing]
+	p, y := openYard(t, 3, func(o *pool.Options[*thing]) {
+		open := o.Open
+		o.Open = func(ctx context.Context) (*thing, error) {
+			if s := p.Stat(); s.Constructing != 1 {
+				t.Errorf("Stat: %+v", s)
+			}
+			return open(ctx)
+		}
+	})
+	defer closeYard(t, p, y)
+	for range 100 {
+		acquire(t, p).Release()
+		a, b := acquire(t, p), acquire(t, p)
+		a.Destroy(nil)
+		b.Release()
+	}
+}
+
+func TestDestroyReasonsHaveNames(t *testing.T) {
+	for why, want := range map[pool.DestroyReason]string{
+		pool.DestroyedIdle: "idle", pool.DestroyedLifetime: "lifetime", pool.DestroyedInvalid: "invalid",
+		pool.DestroyedRetired: "retired", pool.DestroyedClosed: "closed", pool.DestroyedBroken: "broken", -1: "unknown",
+	} {
+		if why.String() != want {
+			t.Errorf("%d is %q, want %q", int(why), why, want)
+		}
 	}
 }

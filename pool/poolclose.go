@@ -71,7 +71,7 @@ func (p *Pool[R]) interrupt(r *Resource[R]) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.gone || r.held.Load() == 0 {
+	if r.held.Load() == 0 {
 		return
 	}
 	if !r.interrupted {

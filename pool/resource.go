@@ -32,9 +32,9 @@ type Resource[R any] struct {
 	holder   atomic.Pointer[lido.Query]
 	holderPC [2]atomic.Uintptr
 
-	// mu keeps Interrupt and Close of the value apart; it guards gone.
+	// mu is held while Interrupt runs, which begins only while held is not 0.
+	// It guards interrupted.
 	mu          sync.Mutex
-	gone        bool
 	interrupted bool
 }
 
