@@ -217,13 +217,18 @@ func (c *Conn) Close() (err error) {
 	defer c.guard(debug.SetPanicOnFault(true), &err)
 	c.ctx = nil
 	c.uninterruptible = true
-	for s := lib.Xsqlite3_next_stmt(c.tls, c.db, 0); s != 0; s = lib.Xsqlite3_next_stmt(c.tls, c.db, 0) {
-		lib.Xsqlite3_finalize(c.tls, s)
-	}
+	// Our own statements only: those that virtual tables keep are on the
+	// engine's list too, and sqlite3_close_v2 has the tables finalize them.
 	for s := c.open; s != nil; s = s.next {
-		s.ended, s.stmt = true, 0
+		s.ended = true
+		s.finalize()
 	}
-	c.cache.each(func(s *Stmt) { s.freeArena() })
+	c.cache.each((*Stmt).finalize)
+	for _, s := range []*Stmt{c.begin[Deferred], c.begin[Immediate], c.commit, c.rollback} {
+		if s != nil {
+			s.finalize()
+		}
+	}
 	if rc := lib.Xsqlite3_close_v2(c.tls, c.db); rc != lib.SQLITE_OK {
 		err = c.fail(rc, "", nil)
 	}
