@@ -23,18 +23,22 @@ var closedConn = new(sqlite.Conn)
 
 // AcquireReader borrows a read-only connection, for which it waits as ctx
 // allows. The caller must call Release or Destroy.
-func (db *DB) AcquireReader(ctx context.Context) (*Conn, error) { return db.lend(ctx, db.readers) }
+func (db *DB) AcquireReader(ctx context.Context) (*Conn, error) {
+	return db.lend(ctx, db.readers, callers())
+}
 
 // AcquireWriter borrows the one connection that writes, for which it waits as
 // ctx allows. Nothing else is written until the caller calls Release or Destroy.
-func (db *DB) AcquireWriter(ctx context.Context) (*Conn, error) { return db.lend(ctx, db.writer) }
+func (db *DB) AcquireWriter(ctx context.Context) (*Conn, error) {
+	return db.lend(ctx, db.writer, callers())
+}
 
-func (db *DB) lend(ctx context.Context, p *Pool[*sqlite.Conn]) (*Conn, error) {
+func (db *DB) lend(ctx context.Context, p *Pool[*sqlite.Conn], by [2]uintptr) (*Conn, error) {
 	r, err := db.acquire(ctx, p, nil)
 	if err != nil {
 		return nil, err
 	}
-	r.SetHolderPC(caller())
+	r.SetHolderPCs(by)
 	c := &Conn{Conn: r.Value(), res: r}
 	c.SetAuthorizer(nil)
 	return c, nil
@@ -62,18 +66,18 @@ func (c *Conn) Destroy(reason error) {
 // WithReader lends fn a read-only connection and takes it back afterwards,
 // also when fn panics.
 func (db *DB) WithReader(ctx context.Context, fn func(ctx context.Context, c *sqlite.Conn) error) error {
-	return db.with(ctx, db.readers, fn)
+	return db.with(ctx, db.readers, callers(), fn)
 }
 
 // WithWriter lends fn the one connection that writes and takes it back
 // afterwards, also when fn panics. A transaction that fn opens must be ended by
 // fn; Write is the form that does so itself.
 func (db *DB) WithWriter(ctx context.Context, fn func(ctx context.Context, c *sqlite.Conn) error) error {
-	return db.with(ctx, db.writer, fn)
+	return db.with(ctx, db.writer, callers(), fn)
 }
 
-func (db *DB) with(ctx context.Context, p *Pool[*sqlite.Conn], fn func(ctx context.Context, c *sqlite.Conn) error) error {
-	c, err := db.lend(ctx, p)
+func (db *DB) with(ctx context.Context, p *Pool[*sqlite.Conn], by [2]uintptr, fn func(ctx context.Context, c *sqlite.Conn) error) error {
+	c, err := db.lend(ctx, p, by)
 	if err != nil {
 		return err
 	}

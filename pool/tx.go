@@ -51,7 +51,7 @@ func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, r lido.Read
 	if err != nil {
 		return err
 	}
-	r.SetHolderPC(caller())
+	r.SetHolderPCs(callers())
 	defer r.Release()
 	t := &tx{db: db, conn: r.Value(), res: r, readOnly: true}
 	if err := t.conn.Begin(ctx, sqlite.Deferred); err != nil {
@@ -84,7 +84,7 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx
 	if err != nil {
 		return err
 	}
-	r.SetHolderPC(caller())
+	r.SetHolderPCs(callers())
 	defer r.Release()
 	t := &tx{db: db, conn: r.Value(), res: r}
 	if err := t.conn.Begin(ctx, sqlite.Immediate); err != nil {
@@ -274,10 +274,9 @@ func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido
 	return nil
 }
 
-// caller notes where a closure was started. The caller of Read or Write is
-// most often a generated Store, so it is that one's caller.
-func caller() uintptr {
-	var pcs [1]uintptr
-	runtime.Callers(4, pcs[:])
-	return pcs[0]
+// callers notes where a connection was asked for: the caller of Read, Write or
+// Acquire, which is often a generated Store, and that one's caller.
+func callers() (pcs [2]uintptr) {
+	runtime.Callers(3, pcs[:])
+	return pcs
 }

@@ -1,0 +1,45 @@
+// Package pool runs an embedded SQLite file the way a server would: one
+// connection writes, a few read, callers queue fairly, and what a caller leaves
+// behind is never handed to the next.
+//
+// [Open] returns a [DB], which implements lido.Database, so generated stores
+// run on it:
+//
+//	db, err := pool.Open(ctx, "app.db", pool.Config{Prepare: schema.Migrate})
+//	store := gen.NewStore(db)
+//
+// # What it guarantees
+//
+//   - Reads run on read-only connections, writes on the one writer, by what the
+//     engine said about the query when the code was generated.
+//   - Read gives one snapshot, pinned before the closure runs. Write commits
+//     when the closure returns nil and rolls back when it returns an error,
+//     panics or ends the goroutine. No statement runs in autocommit by accident.
+//   - When the engine throws a transaction away in the middle, every later call
+//     in it fails; nothing escapes into a transaction of its own.
+//   - Cancelling a context ends every wait: for a connection, for another
+//     process's lock, and inside a statement. It costs no goroutine per call,
+//     and the connection is used again only when it is proven clean.
+//   - A call on the database from inside its own closure is lido.ErrNested, not
+//     a deadlock.
+//   - A connection that comes back in a transaction is rolled back; one with an
+//     open statement, a changed PRAGMA, an attached file, or that saw damage or
+//     an I/O error is closed.
+//   - Close stops services, wakes those who wait, interrupts what runs when its
+//     context ends, names who still holds a connection, and leaves no -wal file
+//     behind if nobody else has the database open.
+//
+// # Life cycle
+//
+// Open claims the file, opens the writer, runs Config.Prepare (migrations) and
+// starts Config.Services (backup, health). Readers are opened when they are
+// needed and closed after Config.IdleTimeout. Close goes the same way back.
+//
+// # Two handles on connections
+//
+// Typed statements and closures are the usual way. [DB.AcquireReader],
+// [DB.AcquireWriter] and their closure forms lend a raw connection for what
+// has no typed form: PRAGMAs, maintenance, migrations.
+//
+// [Pool] itself is generic and knows nothing of SQLite.
+package pool

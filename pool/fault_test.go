@@ -1,0 +1,57 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/pool"
+	"github.com/lidodb/lido/sqlite"
+)
+
+func TestATruncatedFileIsAnErrorAndRetiresEveryConnection(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	db, err := pool.Open(t.Context(), path, pool.Config{MaxReaders: 1, CacheBytes: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	err = db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error {
+		return c.Exec(ctx, `CREATE TABLE item(id INTEGER PRIMARY KEY, x BLOB);
+			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 2000) INSERT INTO item SELECT i, randomblob(1000) FROM n;
+			PRAGMA wal_checkpoint(TRUNCATE)`)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := &lido.Query{Name: "Sum", SQL: "SELECT sum(length(x)) FROM item", ReadOnly: true}
+	if _, err := scalar(ctx, db, sum); err != nil {
+		t.Fatal(err)
+	}
+	image, err := os.ReadFile(path) // safe: locks belong to descriptors here
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 4096); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := scalar(ctx, db, sum); !errors.Is(err, sqlite.ErrFault) {
+		t.Fatalf("%v", err)
+	}
+	if s := db.Stat(); s.Faults != 1 || s.Readers.Idle != 0 || s.Writer.Idle != 0 {
+		t.Errorf("%+v", s)
+	}
+	// Once the file is whole again, fresh connections serve it.
+	if err := os.WriteFile(path, image, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := scalar(ctx, db, sum); n != 2_000_000 || err != nil {
+		t.Error(n, err)
+	}
+	if err := db.Close(ctx); err != nil {
+		t.Error(err)
+	}
+}
