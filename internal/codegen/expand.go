@@ -1,0 +1,360 @@
+package codegen
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sqlc-dev/plugin-sdk-go/plugin"
+	"google.golang.org/protobuf/proto"
+)
+
+// statement is a query's text as the engine gets it, still in pieces so that
+// an offset in it can be traced back to the source.
+type statement struct {
+	query  *sourceQuery
+	pieces []piece
+	params []param // in the order of sqlc's parameters; ?1 is the first
+}
+
+// piece is a part of a statement and the source offset it comes from.
+type piece struct {
+	text string
+	at   int
+	star *star // set for "*", "t.*" and sqlc.embed(t) in a list of results
+}
+
+// star is a wildcard among the results of a statement.
+type star struct {
+	table string // "t" of "t.*", with its quotes; empty for a bare "*"
+	item  int    // its place in the list of results
+}
+
+// param is one parameter of a statement.
+type param struct {
+	*plugin.Parameter
+	at       int  // where it first stands in the source
+	slice    bool // given with sqlc.slice
+	nullable bool // given with sqlc.narg
+}
+
+// sql returns the whole text.
+func (s *statement) sql() string {
+	var b strings.Builder
+	for _, p := range s.pieces {
+		b.WriteString(p.text)
+	}
+	return b.String()
+}
+
+// sourceOffset traces an offset in the text back to the source.
+func (s *statement) sourceOffset(offset int) int {
+	at := s.query.body[0].start
+	for _, p := range s.pieces {
+		if offset < len(p.text) {
+			if p.at+offset <= len(s.query.file.text) && strings.HasPrefix(s.query.file.text[p.at:], p.text) {
+				return p.at + offset
+			}
+			return p.at
+		}
+		offset -= len(p.text)
+		at = p.at
+	}
+	return at
+}
+
+// use is one place in a statement where a parameter stands.
+type use struct {
+	name     string // empty for ?
+	number   int    // of ?2, else 0
+	slice    bool
+	nullable bool
+	at       int
+}
+
+// expander walks the tokens of a query.
+type expander struct {
+	query    *sourceQuery
+	pieces   []piece
+	uses     []use
+	useAt    []int // for each use, its piece
+	problems []problem
+}
+
+// expand turns a query's own text into the statement for the engine: comments
+// go, sqlc.* and every kind of parameter become ?1, ?2 and so on, numbered in
+// the order in which sqlc lists the parameters.
+//
+// unhex says for which slices the elements are blobs.
+func expand(q *sourceQuery, params []*plugin.Parameter, unhex func(*param) bool) (*statement, []problem) {
+	e := &expander{query: q}
+	e.walk()
+	if len(e.problems) > 0 {
+		return nil, e.problems
+	}
+	s := &statement{query: q, pieces: e.pieces}
+	index := e.match(s, params)
+	if len(e.problems) > 0 {
+		return nil, e.problems
+	}
+	for i, u := range e.uses {
+		text := "?" + strconv.Itoa(index[i]+1)
+		if u.slice {
+			value := "value"
+			if unhex(&s.params[index[i]]) {
+				value = "unhex(value)"
+			}
+			text = "SELECT " + value + " FROM json_each(" + text + ")"
+		}
+		s.pieces[e.useAt[i]].text = text
+	}
+	return s, nil
+}
+
+// walk fills in the pieces and collects the uses of parameters.
+func (e *expander) walk() {
+	src, body := e.query.file.text, e.query.body
+	for i := 0; i < len(body); i++ {
+		t := body[i]
+		switch {
+		case t.isSpace():
+			e.space(&i)
+		case t.kind == tokenParam:
+			e.param(t)
+		case t.isWord(src, "sqlc") && e.is(i+1, "."):
+			i = e.call(i)
+		default:
+			e.pieces = append(e.pieces, piece{text: t.text(src), at: t.start})
+		}
+	}
+	e.findStars()
+}
+
+// space writes one gap between tokens: a line break with the indentation that
+// follows it, or a blank.
+func (e *expander) space(i *int) {
+	src, body := e.query.file.text, e.query.body
+	start := body[*i].start
+	gap := ""
+	for ; *i < len(body) && body[*i].isSpace(); *i++ {
+		if body[*i].kind == tokenSpace {
+			gap += body[*i].text(src)
+		}
+	}
+	*i--
+	if n := strings.LastIndexByte(gap, '\n'); n >= 0 {
+		gap = "\n" + strings.TrimRight(gap[n+1:], "\r")
+	} else {
+		gap = " "
+	}
+	e.pieces = append(e.pieces, piece{text: gap, at: start})
+}
+
+// is reports whether body token i is the punctuation p.
+func (e *expander) is(i int, p string) bool {
+	return i >= 0 && i < len(e.query.body) && e.query.body[i].isPunct(e.query.file.text, p)
+}
+
+// next returns the index of the first significant token from i on.
+func (e *expander) next(i int) int {
+	for i < len(e.query.body) && e.query.body[i].isSpace() {
+		i++
+	}
+	return i
+}
+
+func (e *expander) addUse(u use, text string) {
+	e.uses = append(e.uses, u)
+	e.useAt = append(e.useAt, len(e.pieces))
+	e.pieces = append(e.pieces, piece{text: text, at: u.at})
+}
+
+func (e *expander) param(t token) {
+	text := t.text(e.query.file.text)
+	u := use{at: t.start}
+	if text[0] != '?' {
+		u.name = text[1:]
+	} else if len(text) > 1 {
+		n, err := strconv.Atoi(text[1:])
+		if err != nil || n < 1 || n > 32766 {
+			e.fail(t.start, "%s: parameters are numbered from ?1 to ?32766", text)
+			return
+		}
+		u.number = n
+	}
+	e.addUse(u, text)
+}
+
+// call reads sqlc.arg(x) and its kin at i and returns the index of its last
+// token.
+func (e *expander) call(i int) int {
+	q := e.query
+	at := q.body[i].start
+	fn := e.next(i + 2)
+	open := e.next(fn + 1)
+	arg := e.next(open + 1)
+	end := e.next(arg + 1)
+	table := ""
+	if e.is(end, ".") && e.next(end+1) < len(q.body) { // sqlc.embed(schema.table)
+		last := e.next(end + 1)
+		table = q.text(arg) + "." + q.text(last)
+		end = e.next(last + 1)
+	}
+	if !e.is(open, "(") || !e.is(end, ")") {
+		e.fail(at, "sqlc.%s takes one name in parentheses", q.text(min(fn, len(q.body)-1)))
+		return len(q.body)
+	}
+	name, ok := q.body[arg].name(q.file.text)
+	if q.body[arg].kind == tokenString {
+		name, ok = unquoteName(q.text(arg)), true
+	}
+	if !ok || name == "" {
+		e.fail(q.body[arg].start, "sqlc.%s takes a name, not %s", q.text(fn), q.text(arg))
+		return end
+	}
+	switch what := strings.ToLower(q.text(fn)); what {
+	case "arg", "narg":
+		e.addUse(use{name: name, nullable: what == "narg", at: at}, "")
+	case "slice":
+		if !e.aloneInParentheses(i, end) {
+			e.fail(at, "sqlc.slice(%s) stands alone in parentheses: IN (sqlc.slice(%s))", name, name)
+		}
+		e.addUse(use{name: name, slice: true, at: at}, "")
+	case "embed":
+		if table == "" {
+			table = q.text(arg)
+			if q.body[arg].kind == tokenString {
+				table = quoteName(name)
+			}
+		}
+		e.pieces = append(e.pieces, piece{text: table + ".*", at: at, star: &star{table: table}})
+	default:
+		e.fail(at, "there is no sqlc.%s; known are sqlc.arg, sqlc.narg, sqlc.slice and sqlc.embed", q.text(fn))
+	}
+	return end
+}
+
+// aloneInParentheses reports whether tokens i to end are all that a pair of
+// parentheses holds.
+func (e *expander) aloneInParentheses(i, end int) bool {
+	before := i - 1
+	for before >= 0 && e.query.body[before].isSpace() {
+		before--
+	}
+	return e.is(before, "(") && e.is(e.next(end+1), ")")
+}
+
+func (e *expander) fail(at int, format string, args ...any) {
+	e.problems = append(e.problems, e.query.problem(at, format, args...))
+}
+
+// match pairs the uses with sqlc's parameters and returns for each use the
+// index of its parameter. Named ones go by name: where sqlc listed a name
+// twice the first stands for all. The others go by number, or in the order of
+// the text, in which sqlc lists them.
+func (e *expander) match(s *statement, params []*plugin.Parameter) []int {
+	names := map[string]bool{}
+	for _, u := range e.uses {
+		if u.name != "" {
+			names[u.name] = true
+		}
+	}
+	byName, byNumber := map[string]int{}, map[int]int{}
+	var inOrder []int
+	for _, p := range params {
+		p = proto.CloneOf(p)
+		name := p.Column.GetName()
+		i, seen := byName[name]
+		switch {
+		case !names[name] || !p.Column.GetIsNamedParam() && e.hasNamed(params, name):
+			if _, dup := byNumber[int(p.Number)]; dup {
+				continue
+			}
+			byNumber[int(p.Number)] = len(s.params)
+			inOrder = append(inOrder, len(s.params))
+		case seen:
+			s.params[i].Column.NotNull = s.params[i].Column.NotNull && p.Column.NotNull
+			continue
+		default:
+			byName[name] = len(s.params)
+		}
+		s.params = append(s.params, param{Parameter: p, at: -1})
+	}
+
+	index := make([]int, len(e.uses))
+	used := make([]bool, len(s.params))
+	for n, u := range e.uses {
+		i, ok := -1, false
+		switch {
+		case u.name != "":
+			i, ok = byName[u.name]
+		case u.number > 0:
+			i, ok = byNumber[u.number]
+		case len(inOrder) > 0:
+			i, ok = inOrder[0], true
+			inOrder = inOrder[1:]
+		}
+		if !ok {
+			e.fail(u.at, "sqlc did not see the parameter %s; it knows %s", u, listParams(params))
+			continue
+		}
+		index[n], used[i] = i, true
+		if p := &s.params[i]; p.at < 0 {
+			p.at = u.at
+		}
+		s.params[i].slice = s.params[i].slice || u.slice
+		s.params[i].nullable = s.params[i].nullable || u.nullable
+		s.params[i].Column.IsSqlcSlice = s.params[i].slice // sqlc loses it along with the type
+	}
+	if i := slices.Index(used, false); i >= 0 && len(e.problems) == 0 {
+		e.fail(e.query.body[0].start, "sqlc sees %d parameters (%s), the source has %d",
+			len(s.params), listParams(params), len(s.params)-count(used, false))
+	}
+	return index
+}
+
+// hasNamed reports whether sqlc lists the name as that of a named parameter.
+func (e *expander) hasNamed(params []*plugin.Parameter, name string) bool {
+	return slices.ContainsFunc(params, func(p *plugin.Parameter) bool {
+		return p.Column.GetIsNamedParam() && p.Column.GetName() == name
+	})
+}
+
+func (u use) String() string {
+	switch {
+	case u.slice:
+		return "sqlc.slice(" + u.name + ")"
+	case u.name != "":
+		return u.name
+	case u.number > 0:
+		return "?" + strconv.Itoa(u.number)
+	}
+	return "?"
+}
+
+func listParams(params []*plugin.Parameter) string {
+	if len(params) == 0 {
+		return "none"
+	}
+	var list []string
+	for _, p := range params {
+		p = proto.CloneOf(p)
+		name := p.Column.GetName()
+		if name == "" {
+			name = "?"
+		}
+		list = append(list, fmt.Sprintf("%d %s", p.Number, name))
+	}
+	return strings.Join(list, ", ")
+}
+
+func count(list []bool, v bool) int {
+	n := 0
+	for _, x := range list {
+		if x == v {
+			n++
+		}
+	}
+	return n
+}

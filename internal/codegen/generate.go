@@ -1,0 +1,188 @@
+package codegen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sqlc-dev/plugin-sdk-go/plugin"
+)
+
+// generator holds what one run works on.
+type generator struct {
+	req      *plugin.GenerateRequest
+	opts     *options
+	engine   *engine
+	models   []*structDef
+	queries  []*query
+	problems []problem
+	notes    []problem
+}
+
+// Generate answers one request of sqlc.
+//
+// It reads the query and schema files that the request names, relative to the
+// working folder, and writes nothing: the files are in the response. An error
+// lists everything that is wrong, one problem a line.
+func Generate(ctx context.Context, req *plugin.GenerateRequest) (_ *plugin.GenerateResponse, err error) {
+	g := &generator{req: req}
+	if engine := req.GetSettings().GetEngine(); engine != "sqlite" {
+		return nil, fmt.Errorf("engine is %q; Lido generates for \"sqlite\" only", engine)
+	}
+	if g.opts, err = parseOptions(req); err != nil {
+		return nil, err
+	}
+	if err := checkVersions(g.opts); err != nil {
+		return nil, err
+	}
+	schema, err := readAll(req.GetSettings().GetSchema())
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	sources, err := readAll(req.GetSettings().GetQueries())
+	if err != nil {
+		return nil, fmt.Errorf("queries: %w", err)
+	}
+	if g.engine, err = openEngine(ctx, schema); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, g.engine.close()) }()
+
+	g.buildModels()
+	g.readQueries(ctx, sources)
+	g.problems = append(g.problems, g.buildValues()...)
+	if g.opts.OmitUnusedStructs {
+		g.dropUnusedModels()
+	}
+	if err := g.failure(); err != nil {
+		return nil, err
+	}
+	if err := g.checkNames(); err != nil {
+		return nil, err
+	}
+	return g.render()
+}
+
+func readAll(patterns []string) ([]*sourceFile, error) {
+	paths, err := sqlFiles(patterns)
+	if err != nil {
+		return nil, err
+	}
+	return readSources(paths)
+}
+
+// failure joins the problems in the order of the sources.
+func (g *generator) failure() error {
+	if len(g.problems) == 0 {
+		return nil
+	}
+	sortProblems(g.problems)
+	var lines []string
+	for _, p := range g.problems {
+		lines = append(lines, p.String())
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+func sortProblems(list []problem) {
+	slices.SortStableFunc(list, func(a, b problem) int {
+		if c := strings.Compare(a.file.path, b.file.path); c != 0 {
+			return c
+		}
+		return a.offset - b.offset
+	})
+}
+
+// readQueries finds each of sqlc's queries in the sources and has the engine
+// prepare it.
+func (g *generator) readQueries(ctx context.Context, sources []*sourceFile) {
+	byName := map[string]*sourceQuery{}
+	for _, f := range sources {
+		for _, q := range parseQueries(f) {
+			if _, ok := byName[q.name]; !ok {
+				byName[q.name] = q
+			}
+		}
+	}
+	for _, pq := range g.req.GetQueries() {
+		if pq.GetName() == "" || pq.GetCmd() == "" {
+			continue
+		}
+		src := byName[pq.GetName()]
+		if src == nil {
+			f := &sourceFile{path: pq.GetFilename()}
+			g.problems = append(g.problems, problem{f, 0, pq.GetName(), "sqlc knows this query, but no file under \"queries\" has it"})
+			continue
+		}
+		if !slices.Contains(commands, pq.GetCmd()) {
+			g.problems = append(g.problems, src.problem(src.at, "%s is not supported; known are %s", pq.GetCmd(), strings.Join(commands, ", ")))
+			continue
+		}
+		q := &query{Query: pq, src: src}
+		if g.verify(ctx, q) {
+			g.queries = append(g.queries, q)
+		}
+	}
+}
+
+// verify fills in what the source and the engine know of a query, and reports
+// whether the engine takes it.
+func (g *generator) verify(ctx context.Context, q *query) bool {
+	stmt, problems := expand(q.src, q.Params, func(p *param) bool {
+		return g.paramType(q, p) == "[][]byte"
+	})
+	if len(problems) > 0 {
+		g.problems = append(g.problems, problems...)
+		return false
+	}
+	q.stmt = stmt
+	start := q.src.body[0].start
+	found, err := g.engine.prepare(ctx, stmt.sql())
+	if err != nil {
+		g.problems = append(g.problems, g.engine.explain(err, q.src.file, stmt.sourceOffset, start, q.Name))
+		return false
+	}
+	q.facts = found
+	if found.params != len(stmt.params) {
+		g.problems = append(g.problems, q.src.problem(start, "sqlc sees %d parameters, the engine %d", len(stmt.params), found.params))
+		return false
+	}
+	if want := g.width(q.Columns); q.returnsRows() && want != len(found.results) {
+		g.problems = append(g.problems, q.src.problem(start, "sqlc sees %d columns, the engine %d", want, len(found.results)))
+		return false
+	}
+	if q.returnsRows() {
+		g.writeOut(ctx, q)
+	}
+	g.warnOfScans(ctx, q)
+	return true
+}
+
+// writeOut replaces wildcards by the columns they stand for.
+func (g *generator) writeOut(ctx context.Context, q *query) {
+	all := writeOutStars(q.stmt, func(sql string) ([]result, bool) {
+		f, err := g.engine.prepare(ctx, sql)
+		return f.results, err == nil
+	})
+	if !all {
+		g.note(q.src, "* stays as it is: two of its columns share a name; list the columns, or a later migration may shift them")
+	}
+}
+
+// warnOfScans notes full scans that no "-- @scan" approves.
+func (g *generator) warnOfScans(ctx context.Context, q *query) {
+	if slices.ContainsFunc(q.src.flags, func(f string) bool { return f == "@scan" || strings.HasPrefix(f, "@scan ") }) {
+		return
+	}
+	tables, err := g.engine.scans(ctx, q.stmt.sql(), g.engine.aliases(q.src))
+	if err != nil || len(tables) == 0 {
+		return // what cannot be explained (a PRAGMA) scans nothing
+	}
+	g.note(q.src, "reads all of "+strings.Join(tables, ", ")+"; add an index, or approve it with -- @scan")
+}
+
+func (g *generator) note(q *sourceQuery, msg string) {
+	g.notes = append(g.notes, q.problem(q.at, "%s", msg))
+}

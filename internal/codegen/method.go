@@ -1,0 +1,320 @@
+package codegen
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// method writes the Go methods of one query.
+type method struct {
+	*goFile
+	q        *query
+	receiver string // ReadQueries or Queries
+	prepare  string // q.r.PrepareRead or q.w.PrepareWrite
+	params   string // of the signature, after ctx
+	exprs    []bound
+	returns  string // the type of a row
+}
+
+// bound is a value to bind: parameter number, type and Go expression.
+type bound struct {
+	number    int
+	typ, expr string
+}
+
+func (f *goFile) method(q *query) *method {
+	m := &method{goFile: f, q: q, receiver: "Queries", prepare: "q.w.PrepareWrite"}
+	if q.facts.readOnly {
+		m.receiver, m.prepare = "ReadQueries", "q.r.PrepareRead"
+	}
+	packages := f.g.packageNames()
+	for _, v := range q.arg.variables() {
+		name := localName(v.name, packages)
+		m.params += ", " + name + " " + f.typ(v.typ)
+		if q.arg.def == nil || !q.arg.emit {
+			m.exprs = append(m.exprs, bound{v.param, v.typ, name})
+			continue
+		}
+		done := map[int]bool{}
+		for _, fd := range q.arg.def.fields {
+			if !done[fd.param] {
+				done[fd.param] = true
+				m.exprs = append(m.exprs, bound{fd.param, fd.typ, name + "." + fd.name})
+			}
+		}
+	}
+	if q.returnsRows() {
+		m.returns = f.typ(q.ret.goType())
+	}
+	return m
+}
+
+// packageNames are the names under which generated files import packages.
+func (g *generator) packageNames() map[string]bool {
+	names := map[string]bool{"context": true, "errors": true, "fmt": true, "iter": true, "json": true, "lido": true, "sql": true, "time": true}
+	for i := range g.opts.Overrides {
+		if t := g.opts.Overrides[i].typ; t.path != "" {
+			names[t.alias], names[path.Base(t.path)] = true, true
+			if pkg, _, ok := strings.Cut(bareType(t.name), "."); ok {
+				names[pkg] = true
+			}
+		}
+	}
+	return names
+}
+
+func (m *method) doc() {
+	for _, line := range m.q.src.doc {
+		m.docLine(line)
+	}
+	if m.g.opts.EmitSQLAsComment {
+		if len(m.q.src.doc) == 0 {
+			m.docLine(m.q.Name)
+		}
+		m.docLine("")
+		for line := range strings.SplitSeq(m.q.stmt.sql(), "\n") {
+			m.docLine("\t" + line)
+		}
+	}
+}
+
+// result is the result list of the signature.
+func (q *query) results(row string) string {
+	switch q.Cmd {
+	case ":one":
+		return "(" + row + ", error)"
+	case ":many":
+		return "([]" + row + ", error)"
+	case ":exec":
+		return "error"
+	case ":execresult":
+		return "(sql.Result, error)"
+	}
+	return "(int64, error)"
+}
+
+func (m *method) head() {
+	if m.q.Cmd == ":execresult" {
+		m.use("database/sql")
+	}
+	m.doc()
+	m.printf("func (q *%s) %s(ctx context.Context%s) %s {\n", m.receiver, m.q.Name, m.params, m.q.results(m.returns))
+}
+
+// failed is the error of a method as it is returned.
+func (m *method) failed() string {
+	if !m.g.opts.WrapErrors {
+		return "err"
+	}
+	m.use("fmt")
+	return fmt.Sprintf("fmt.Errorf(%q, err)", "query "+m.q.Name+": %w")
+}
+
+// open prepares and binds; onError is the statement to leave with.
+func (m *method) open(onError string) {
+	m.printf("stmt, err := %s(ctx, &%s)\nif err != nil {\n%s\n}\ndefer stmt.Close()\n", m.prepare, queryVar(m.q.Name), onError)
+	for _, b := range m.exprs {
+		m.bind(b)
+	}
+}
+
+func (m *method) one() {
+	m.head()
+	ret := "i"
+	m.printf("var i %s\n", m.typ(m.q.ret.typeName()))
+	if m.q.ret.pointer && m.q.ret.def != nil {
+		ret = "&i"
+	}
+	leave := "return " + ret + ", " + m.failed()
+	m.open(leave)
+	m.printf("row, err := stmt.Step()\nif err != nil {\n%s\n}\n", leave)
+	if m.g.opts.WrapErrors {
+		m.printf("if !row {\nreturn %s, fmt.Errorf(%q, lido.ErrNoRows)\n}\n", ret, "query "+m.q.Name+": %w")
+	} else {
+		m.printf("if !row {\nreturn %s, lido.ErrNoRows\n}\n", ret)
+	}
+	m.columns()
+	if m.g.opts.WrapErrors {
+		m.printf("if err := stmt.Close(); err != nil {\n%s\n}\nreturn %s, nil\n}\n\n", leave, ret)
+	} else {
+		m.printf("return %s, stmt.Close()\n}\n\n", ret)
+	}
+}
+
+func (m *method) many() {
+	m.head()
+	leave := "return nil, " + m.failed()
+	m.open(leave)
+	if m.g.opts.EmitEmptySlices {
+		m.printf("items := []%s{}\n", m.returns)
+	} else {
+		m.printf("var items []%s\n", m.returns)
+	}
+	m.printf("row, err := stmt.Step()\nfor row && err == nil {\n")
+	m.printf("var i %s\n", m.typ(m.q.ret.typeName()))
+	m.columns()
+	m.printf("items = append(items, %s)\nrow, err = stmt.Step()\n}\n", m.item())
+	m.printf("if err != nil {\n%s\n}\n", leave)
+	m.printf("if err := stmt.Close(); err != nil {\n%s\n}\nreturn items, nil\n}\n\n", leave)
+}
+
+// item is a row as it is handed over.
+func (m *method) item() string {
+	if m.q.ret.pointer && m.q.ret.def != nil {
+		return "&i"
+	}
+	return "i"
+}
+
+// seq writes the iterator. It steps once more before it yields a row, because
+// only that step says whether the row's values could be read.
+func (m *method) seq() {
+	m.use("iter")
+	m.printf("// %sSeq is [%s.%s] as an iterator. The query\n"+
+		"// starts with the loop; an error ends it.\n", m.q.Name, m.receiver, m.q.Name)
+	m.printf("func (q *%s) %sSeq(ctx context.Context%s) iter.Seq2[%s, error] {\n", m.receiver, m.q.Name, m.params, m.returns)
+	m.printf("return func(yield func(%s, error) bool) {\n", m.returns)
+	m.printf("var none %s\n", m.returns)
+	leave := "yield(none, " + m.failed() + ")\nreturn"
+	m.open(leave)
+	m.printf("row, err := stmt.Step()\nfor row && err == nil {\n")
+	m.printf("var i %s\n", m.typ(m.q.ret.typeName()))
+	m.columns()
+	m.printf("row, err = stmt.Step()\nif err == nil && !yield(%s, nil) {\nreturn\n}\n}\n", m.item())
+	m.printf("if err != nil {\n%s\n}\n", strings.TrimSuffix(leave, "\nreturn"))
+	m.printf("}\n}\n\n")
+}
+
+func (m *method) exec() {
+	m.head()
+	leave := "return " + m.failed()
+	switch m.q.Cmd {
+	case ":execrows", ":execlastid":
+		leave = "return 0, " + m.failed()
+	case ":execresult":
+		leave = "return nil, " + m.failed()
+	}
+	m.open(leave)
+	if len(m.q.facts.results) > 0 { // rows that nobody wants still have to be stepped over
+		m.printf("row, err := stmt.Step()\nfor row && err == nil {\nrow, err = stmt.Step()\n}\nif err != nil {\n%s\n}\n", leave)
+	} else {
+		m.printf("if _, err := stmt.Step(); err != nil {\n%s\n}\n", leave)
+	}
+	switch m.q.Cmd {
+	case ":exec":
+		m.printf("return nil\n}\n\n")
+	case ":execrows":
+		m.printf("return stmt.Changes(), nil\n}\n\n")
+	case ":execlastid":
+		m.printf("return stmt.LastInsertID(), nil\n}\n\n")
+	case ":execresult":
+		m.printf("return execResult{lastInsertID: stmt.LastInsertID(), changes: stmt.Changes()}, nil\n}\n\n")
+	}
+}
+
+// plainTypes are the types with a method of Stmt or a function of the waist.
+var plainTypes = map[string]struct{ bind, column string }{
+	"int64":           {"stmt.BindInt64(%d, %s)", "stmt.ColumnInt64(%d)"},
+	"float64":         {"stmt.BindFloat64(%d, %s)", "stmt.ColumnFloat64(%d)"},
+	"string":          {"stmt.BindText(%d, %s)", "stmt.ColumnText(%d)"},
+	"[]byte":          {"stmt.BindBlob(%d, %s)", "stmt.ColumnBlob(%d, nil)"},
+	"bool":            {"lido.BindBool(stmt, %d, %s)", "lido.ColumnBool(stmt, %d)"},
+	"time.Time":       {"lido.BindTime(stmt, %d, %s)", "lido.ColumnTime(stmt, %d)"},
+	"json.RawMessage": {"lido.BindJSON(stmt, %d, %s)", "stmt.ColumnBlob(%d, nil)"},
+	anyType:           {"lido.BindAny(stmt, %d, %s)", "lido.ColumnAny(stmt, %d)"},
+}
+
+// nullTypes are database/sql's nullable types, their field and its type.
+var nullTypes = map[string]struct{ field, typ string }{
+	"sql.NullInt64":   {"Int64", "int64"},
+	"sql.NullFloat64": {"Float64", "float64"},
+	"sql.NullString":  {"String", "string"},
+	"sql.NullBool":    {"Bool", "bool"},
+	"sql.NullTime":    {"Time", "time.Time"},
+}
+
+// bind writes the call that sets a parameter.
+func (m *method) bind(b bound) {
+	if p := m.q.stmt.params[b.number-1]; p.slice {
+		m.printf("lido.BindSlice(stmt, %d, %s)\n", b.number, b.expr)
+		return
+	}
+	if plain, ok := plainTypes[b.typ]; ok {
+		m.printf(plain.bind+"\n", b.number, b.expr)
+		return
+	}
+	if null, ok := nullTypes[b.typ]; ok {
+		m.printf("if %s.Valid {\n"+plainTypes[null.typ].bind+"\n} else {\nstmt.BindNull(%d)\n}\n", b.expr, b.number, b.expr+"."+null.field, b.number)
+		return
+	}
+	if plain, ok := plainTypes[strings.TrimPrefix(b.typ, "*")]; ok {
+		m.printf("if %s != nil {\n"+plain.bind+"\n} else {\nstmt.BindNull(%d)\n}\n", b.expr, b.number, "*"+b.expr, b.number)
+		return
+	}
+	m.printf("lido.BindAny(stmt, %d, %s)\n", b.number, b.expr)
+}
+
+// columns fills i from the current row.
+func (m *method) columns() {
+	if m.q.ret.def == nil {
+		m.column(m.q.ret.typ, "i", 0)
+		return
+	}
+	at := 0
+	for _, f := range m.q.ret.def.fields {
+		switch {
+		case f.model == nil:
+			m.column(f.typ, "i."+f.name, at)
+			at++
+		case f.nullable:
+			m.printf("if %s {\nvar v %s\n", m.present(f.model, at), f.model.name)
+			at = m.embed(f.model, "v", at)
+			m.printf("i.%s = &v\n}\n", f.name)
+		default:
+			at = m.embed(f.model, "i."+f.name, at)
+		}
+	}
+}
+
+func (m *method) embed(model *structDef, dst string, at int) int {
+	for _, f := range model.fields {
+		m.column(f.typ, dst+"."+f.name, at)
+		at++
+	}
+	return at
+}
+
+// present is the condition that an embedded row is there: a column that cannot
+// be NULL is not, or any column if all may be.
+func (m *method) present(model *structDef, at int) string {
+	var any []string
+	for i, f := range model.fields {
+		cond := "stmt.ColumnType(" + strconv.Itoa(at+i) + ") != lido.Null"
+		if m.g.engine.notNull[strings.ToLower(model.table.GetName())][strings.ToLower(f.dbName)] {
+			return cond
+		}
+		any = append(any, cond)
+	}
+	return strings.Join(any, " || ")
+}
+
+// column writes the statement that reads one column into dst.
+func (m *method) column(typ, dst string, at int) {
+	if plain, ok := plainTypes[typ]; ok {
+		m.printf("%s = "+plain.column+"\n", dst, at)
+		return
+	}
+	if null, ok := nullTypes[typ]; ok {
+		m.use("database/sql")
+		m.printf("if stmt.ColumnType(%d) != lido.Null {\n%s = %s{%s: "+plainTypes[null.typ].column+", Valid: true}\n}\n",
+			at, dst, typ, null.field, at)
+		return
+	}
+	if plain, ok := plainTypes[strings.TrimPrefix(typ, "*")]; ok {
+		m.printf("if stmt.ColumnType(%d) != lido.Null {\nv := "+plain.column+"\n%s = &v\n}\n", at, at, dst)
+		return
+	}
+	m.printf("%s = scanColumn[%s](stmt, %d)\n", dst, m.typ(typ), at)
+}

@@ -1,0 +1,190 @@
+package codegen
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sqlc-dev/plugin-sdk-go/plugin"
+)
+
+// structDef is a struct of the generated code.
+type structDef struct {
+	name    string
+	table   *plugin.Identifier // of a model
+	comment string
+	fields  []field
+}
+
+// field is a field of a structDef.
+type field struct {
+	name, typ string
+	dbName    string
+	tags      map[string]string
+	comment   string
+	column    *plugin.Column
+	model     *structDef // of a field made by sqlc.embed
+	param     int        // number of the parameter that fills it, from 1
+	nullable  bool       // an embed that is nil when its row is absent
+}
+
+func (g *generator) defaultSchema() string { return g.req.GetCatalog().GetDefaultSchema() }
+
+// buildModels makes a struct of every table.
+func (g *generator) buildModels() {
+	for _, schema := range g.req.GetCatalog().GetSchemas() {
+		for _, table := range schema.GetTables() {
+			inSchema := ""
+			if schema.GetName() != g.defaultSchema() {
+				inSchema = schema.GetName()
+			}
+			m := &structDef{
+				name:    g.opts.modelName(inSchema, table.GetRel().GetName()),
+				table:   &plugin.Identifier{Schema: schema.GetName(), Name: table.GetRel().GetName()},
+				comment: table.GetComment(),
+			}
+			for _, col := range table.GetColumns() {
+				m.fields = append(m.fields, field{
+					name:    g.opts.goName(col.GetName()),
+					dbName:  col.GetName(),
+					typ:     g.goType(col),
+					tags:    g.tags(col, col.GetName()),
+					comment: col.GetComment(),
+					column:  col,
+				})
+			}
+			g.models = append(g.models, m)
+		}
+	}
+	slices.SortStableFunc(g.models, func(a, b *structDef) int { return cmp.Compare(a.name, b.name) })
+}
+
+// tags returns the struct tags of a column that goes by name.
+func (g *generator) tags(col *plugin.Column, name string) map[string]string {
+	tags := map[string]string{}
+	if g.opts.EmitDBTags {
+		tags["db"] = name
+	}
+	if g.opts.EmitJSONTags {
+		tags["json"] = g.opts.jsonTag(name)
+	}
+	for i := range g.opts.Overrides {
+		if o := &g.opts.Overrides[i]; o.matchesType(col) || o.matchesColumn(col, g.defaultSchema()) {
+			maps.Copy(tags, o.tags)
+		}
+	}
+	return tags
+}
+
+// modelOf finds the model of a table.
+func (g *generator) modelOf(table *plugin.Identifier) *structDef {
+	for _, m := range g.models {
+		if g.sameTable(table, m.table) {
+			return m
+		}
+	}
+	return nil
+}
+
+func (g *generator) sameTable(a, b *plugin.Identifier) bool {
+	if a == nil || b == nil {
+		return false
+	}
+	schema := a.GetSchema()
+	if schema == "" {
+		schema = g.defaultSchema()
+	}
+	return a.GetCatalog() == b.GetCatalog() && schema == b.GetSchema() && a.GetName() == b.GetName()
+}
+
+// member is a column on its way into a struct.
+type member struct {
+	id    int // columns of one parameter share it
+	col   *plugin.Column
+	embed *structDef
+	typ   string
+}
+
+// buildStruct makes the struct of a query's parameters or results. Names that
+// occur again get a number; with useID, members of the same id share one.
+func (g *generator) buildStruct(name string, members []member, useID bool) (*structDef, error) {
+	s := &structDef{name: name}
+	seen := map[string][]int{}
+	suffixes := map[int]int{}
+	for i, m := range members {
+		colName := columnName(m.col.GetName(), i)
+		tagName := colName
+		if m.embed != nil {
+			colName = m.embed.name
+			tagName = snakeCase(colName)
+		}
+		fieldName := g.opts.goName(colName)
+		base := fieldName
+		suffix := 0
+		if known, ok := suffixes[m.id]; ok && useID {
+			suffix = known
+		} else if n := len(seen[fieldName]); n > 0 && !m.col.GetIsNamedParam() {
+			suffix = n + 1
+		}
+		suffixes[m.id] = suffix
+		if suffix > 0 {
+			tagName = fmt.Sprintf("%s_%d", tagName, suffix)
+			fieldName = fmt.Sprintf("%s_%d", fieldName, suffix)
+		}
+		s.fields = append(s.fields, field{
+			name: fieldName, dbName: colName, typ: m.typ, tags: g.tags(m.col, tagName),
+			column: m.col, model: m.embed, param: m.id,
+		})
+		seen[base] = append(seen[base], i)
+	}
+	for i := range s.fields { // a type that one use of a name has serves the others
+		f := &s.fields[i]
+		if same := seen[f.name]; len(same) > 1 && f.typ == anyType {
+			for _, j := range same {
+				if s.fields[j].typ != anyType {
+					f.typ = s.fields[j].typ
+				}
+			}
+		}
+	}
+	types := map[string]string{}
+	for _, f := range s.fields {
+		if typ, ok := types[f.name]; ok && typ != f.typ {
+			return nil, fmt.Errorf("parameter %s has incompatible types: %s and %s", f.name, f.typ, typ)
+		}
+		types[f.name] = f.typ
+	}
+	return s, nil
+}
+
+// unique returns the fields without repetitions of a name.
+func (s *structDef) unique() []field {
+	var fields []field
+	for _, f := range s.fields {
+		if !slices.ContainsFunc(fields, func(g field) bool { return g.name == f.name }) {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
+// dropUnusedModels keeps the models that some query mentions.
+func (g *generator) dropUnusedModels() {
+	used := map[string]bool{}
+	for _, q := range g.queries {
+		for _, v := range []*value{&q.arg, &q.ret} {
+			if v.empty() {
+				continue
+			}
+			used[bareType(v.typeName())] = true
+			if v.def != nil {
+				for _, f := range v.def.fields {
+					used[strings.TrimPrefix(bareType(f.typ), "*")] = true
+				}
+			}
+		}
+	}
+	g.models = slices.DeleteFunc(g.models, func(m *structDef) bool { return !used[m.name] })
+}

@@ -1,0 +1,229 @@
+package codegen
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/sqlc-dev/plugin-sdk-go/plugin"
+)
+
+// options are what sqlc.yaml sets under the plugin's options. The names of
+// sqlc's own Go generator mean what they mean there.
+type options struct {
+	Package string `json:"package"`
+	Out     string `json:"out"`
+
+	EmitInterface               bool     `json:"emit_interface"`
+	EmitJSONTags                bool     `json:"emit_json_tags"`
+	JSONTagsIDUppercase         bool     `json:"json_tags_id_uppercase"`
+	JSONTagsCaseStyle           string   `json:"json_tags_case_style"`
+	EmitDBTags                  bool     `json:"emit_db_tags"`
+	EmitExactTableNames         bool     `json:"emit_exact_table_names"`
+	EmitEmptySlices             bool     `json:"emit_empty_slices"`
+	EmitResultStructPointers    bool     `json:"emit_result_struct_pointers"`
+	EmitParamsStructPointers    bool     `json:"emit_params_struct_pointers"`
+	EmitPointersForNullTypes    bool     `json:"emit_pointers_for_null_types"`
+	EmitSQLAsComment            bool     `json:"emit_sql_as_comment"`
+	OmitUnusedStructs           bool     `json:"omit_unused_structs"`
+	OmitSqlcVersion             bool     `json:"omit_sqlc_version"`
+	WrapErrors                  bool     `json:"wrap_errors"`
+	BuildTags                   string   `json:"build_tags"`
+	Initialisms                 []string `json:"initialisms"`
+	InflectionExcludeTableNames []string `json:"inflection_exclude_table_names"`
+	QueryParameterLimit         *int     `json:"query_parameter_limit"`
+
+	Rename    map[string]string `json:"rename"`
+	Overrides []override        `json:"overrides"`
+
+	OutputDBFileName      string `json:"output_db_file_name"`
+	OutputModelsFileName  string `json:"output_models_file_name"`
+	OutputQuerierFileName string `json:"output_querier_file_name"`
+	OutputFilesSuffix     string `json:"output_files_suffix"`
+
+	// Options of sqlc that change nothing here: statements are always
+	// prepared, and the driver is Lido's own.
+	EmitPreparedQueries bool   `json:"emit_prepared_queries"`
+	SQLPackage          string `json:"sql_package"`
+
+	// Lido's own.
+	StrictTypes bool   `json:"strict_types"`
+	EmitStore   *bool  `json:"emit_store"`
+	StoreName   string `json:"store_name"`
+
+	initialisms map[string]bool
+}
+
+// notSupported are options of sqlc's generator that Lido does not have, with
+// the reason.
+var notSupported = map[string]string{
+	"emit_methods_with_db_argument":     "the handle belongs to Queries; use WithTx or New",
+	"emit_exported_queries":             "queries are lido.Query values, kept private",
+	"emit_enum_valid_method":            "SQLite has no enums",
+	"emit_all_enum_values":              "SQLite has no enums",
+	"emit_pointers_for_null_enum_types": "SQLite has no enums",
+	"sql_driver":                        "Lido has its own driver",
+	"output_batch_file_name":            ":batch commands are not generated yet",
+	"output_copyfrom_file_name":         ":copyfrom is not generated yet",
+}
+
+// parseOptions reads the plugin's options and the global ones, which come
+// first in the list of overrides and win in renames, as with sqlc.
+func parseOptions(req *plugin.GenerateRequest) (*options, error) {
+	o := &options{}
+	if err := decodeOptions(req.GetPluginOptions(), o); err != nil {
+		return nil, err
+	}
+	var global options
+	if err := decodeOptions(req.GetGlobalOptions(), &global); err != nil {
+		return nil, fmt.Errorf("global options: %w", err)
+	}
+	o.Overrides = append(global.Overrides, o.Overrides...)
+	if len(global.Rename) > 0 {
+		if o.Rename == nil {
+			o.Rename = map[string]string{}
+		}
+		maps.Copy(o.Rename, global.Rename)
+	}
+	return o, o.complete(req)
+}
+
+// decodeOptions refuses names that it does not know and says which known name
+// is nearest.
+func decodeOptions(data []byte, o *options) error {
+	if len(bytes.TrimSpace(data)) == 0 || string(bytes.TrimSpace(data)) == "null" {
+		return nil
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return fmt.Errorf("options: %w", err)
+	}
+	known := optionNames()
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		if why, ok := notSupported[name]; ok {
+			if v := string(raw[name]); v == "false" || v == "null" || v == `""` {
+				delete(raw, name)
+				continue
+			}
+			return fmt.Errorf("option %q is not supported: %s", name, why)
+		}
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("there is no option %q; did you mean %q?", name, nearest(name, known))
+		}
+	}
+	for name, value := range raw {
+		if err := json.Unmarshal([]byte(`{"`+name+`":`+string(value)+`}`), o); err != nil {
+			var wrong *json.UnmarshalTypeError
+			if errors.As(err, &wrong) {
+				return fmt.Errorf("option %q cannot be a %s", name, wrong.Value)
+			}
+			return fmt.Errorf("option %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func optionNames() []string {
+	var names []string
+	for f := range reflect.TypeFor[options]().Fields() {
+		if name := f.Tag.Get("json"); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// complete fills in what was left out and checks the rest.
+func (o *options) complete(req *plugin.GenerateRequest) error {
+	if out := req.GetSettings().GetCodegen().GetOut(); o.Out == "" {
+		o.Out = out
+	}
+	if o.Package == "" {
+		o.Package = path.Base(strings.ReplaceAll(o.Out, `\`, "/"))
+	}
+	if !isGoName(o.Package) {
+		return fmt.Errorf("option \"package\": %q is not a Go package name", o.Package)
+	}
+	if o.QueryParameterLimit == nil {
+		o.QueryParameterLimit = new(1)
+	}
+	if *o.QueryParameterLimit < 0 {
+		return fmt.Errorf("option \"query_parameter_limit\" is %d; it must not be negative", *o.QueryParameterLimit)
+	}
+	switch o.JSONTagsCaseStyle {
+	case "", "none", "camel", "pascal", "snake":
+	default:
+		return fmt.Errorf("option \"json_tags_case_style\" is %q; it is one of camel, pascal, snake, none", o.JSONTagsCaseStyle)
+	}
+	if o.SQLPackage != "" && o.SQLPackage != "database/sql" {
+		return fmt.Errorf("option \"sql_package\" is %q; Lido has its own, leave the option out", o.SQLPackage)
+	}
+	if o.StoreName == "" {
+		o.StoreName = "Store"
+	}
+	if !isGoName(o.StoreName) || strings.ToUpper(o.StoreName[:1]) != o.StoreName[:1] {
+		return fmt.Errorf("option \"store_name\": %q is not an exported Go name", o.StoreName)
+	}
+	if o.EmitStore == nil {
+		o.EmitStore = new(true)
+	}
+	if o.Initialisms == nil {
+		o.Initialisms = []string{"id"}
+	}
+	o.initialisms = map[string]bool{}
+	for _, s := range o.Initialisms {
+		o.initialisms[s] = true
+	}
+	setDefault(&o.OutputDBFileName, "db.go")
+	setDefault(&o.OutputModelsFileName, "models.go")
+	setDefault(&o.OutputQuerierFileName, "querier.go")
+	for i := range o.Overrides {
+		if err := o.Overrides[i].parse(req.GetCatalog().GetDefaultSchema()); err != nil {
+			return fmt.Errorf("overrides[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func setDefault(s *string, v string) {
+	if *s == "" {
+		*s = v
+	}
+}
+
+// nearest returns the known name with the fewest edits from name.
+func nearest(name string, known []string) string {
+	best, bestAt := "", len(name)+64
+	for _, k := range slices.Sorted(slices.Values(known)) {
+		if d := distance(name, k); d < bestAt {
+			best, bestAt = k, d
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,238 @@
+package codegen
+
+import (
+	"bytes"
+	"fmt"
+	"go/format"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sqlc-dev/plugin-sdk-go/plugin"
+)
+
+// waist is the only import of generated code besides the standard library and
+// what overrides name.
+const waist = "github.com/lidodb/lido"
+
+// goFile is a Go file on its way out.
+type goFile struct {
+	g       *generator
+	name    string
+	source  string // the query file, or empty
+	body    bytes.Buffer
+	imports map[string]string // path to alias
+}
+
+func (g *generator) file(name string) *goFile {
+	return &goFile{g: g, name: name, imports: map[string]string{}}
+}
+
+func (f *goFile) printf(format string, args ...any) { fmt.Fprintf(&f.body, format, args...) }
+
+func (f *goFile) use(paths ...string) {
+	for _, p := range paths {
+		if _, ok := f.imports[p]; !ok {
+			f.imports[p] = ""
+		}
+	}
+}
+
+// typ names a type and imports what it needs.
+func (f *goFile) typ(t string) string {
+	if imp, ok := f.g.importOf(t); ok {
+		f.imports[imp.path] = imp.alias
+	}
+	return t
+}
+
+// finish writes head and imports and formats the whole.
+func (f *goFile) finish() (*plugin.File, error) {
+	var b bytes.Buffer
+	if tags := f.g.opts.BuildTags; tags != "" {
+		fmt.Fprintf(&b, "//go:build %s\n\n", tags)
+	}
+	fmt.Fprintf(&b, "%s\n// versions:\n//   lido %s\n", generatedMark, Version)
+	if !f.g.opts.OmitSqlcVersion {
+		fmt.Fprintf(&b, "//   sqlc %s\n", f.g.req.GetSqlcVersion())
+	}
+	if f.source != "" {
+		fmt.Fprintf(&b, "// source: %s\n", f.source)
+	}
+	fmt.Fprintf(&b, "\npackage %s\n\n", f.g.opts.Package)
+	var std, rest []string
+	for p, alias := range f.imports {
+		spec := strconv.Quote(p)
+		if alias != "" {
+			spec = alias + " " + spec
+		}
+		if first, _, _ := strings.Cut(p, "/"); strings.Contains(first, ".") {
+			rest = append(rest, spec)
+		} else {
+			std = append(std, spec)
+		}
+	}
+	slices.Sort(std)
+	slices.Sort(rest)
+	if len(std)+len(rest) > 0 {
+		fmt.Fprintf(&b, "import (\n%s\n\n%s\n)\n\n", strings.Join(std, "\n"), strings.Join(rest, "\n"))
+	}
+	b.Write(f.body.Bytes())
+	code, err := format.Source(b.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("%s: the generated code does not parse: %w", f.name, err)
+	}
+	return &plugin.File{Name: f.name, Contents: code}, nil
+}
+
+// render writes every file, in the order of their names.
+func (g *generator) render() (*plugin.GenerateResponse, error) {
+	files := []*goFile{g.renderModels(), g.renderDB()}
+	if g.opts.EmitInterface {
+		files = append(files, g.renderQuerier())
+	}
+	bySource := map[string]*goFile{}
+	for _, q := range g.queries {
+		f := bySource[q.Filename]
+		if f == nil {
+			f = g.file(queryFileName(q.Filename, g.opts.OutputFilesSuffix))
+			f.source = q.src.file.path
+			bySource[q.Filename] = f
+			files = append(files, f)
+		}
+		f.query(q)
+	}
+	resp := &plugin.GenerateResponse{}
+	for _, f := range files {
+		out, err := f.finish()
+		if err != nil {
+			return nil, err
+		}
+		resp.Files = append(resp.Files, out)
+	}
+	resp.Files = append(resp.Files, g.report())
+	slices.SortFunc(resp.Files, func(a, b *plugin.File) int { return strings.Compare(a.Name, b.Name) })
+	return resp, nil
+}
+
+// queryFileName is the name of the Go file for a query file: accounts.sql.go.
+func queryFileName(source, suffix string) string {
+	name := path.Base(source) + suffix
+	if !strings.HasSuffix(name, ".go") {
+		name += ".go"
+	}
+	return name
+}
+
+func (g *generator) renderModels() *goFile {
+	f := g.file(g.opts.OutputModelsFileName)
+	for _, m := range g.models {
+		f.comment(m.comment)
+		f.structType(m.name, m.fields)
+	}
+	return f
+}
+
+func (f *goFile) comment(text string) {
+	if text == "" {
+		return
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		f.docLine(line)
+	}
+}
+
+// docLine writes one line of a comment. The blank keeps SQL comments from
+// turning into directives of Go.
+func (f *goFile) docLine(line string) {
+	line = strings.TrimRight(line, " \t\r")
+	if line != "" && line[0] != ' ' && line[0] != '\t' {
+		line = " " + line
+	}
+	f.printf("//%s\n", line)
+}
+
+func (f *goFile) structType(name string, fields []field) {
+	f.printf("type %s struct {\n", name)
+	for _, fd := range fields {
+		f.comment(fd.comment)
+		f.printf("%s %s", fd.name, f.typ(fd.typ))
+		if tag := tagString(fd.tags); tag != "" {
+			f.printf(" %s", goString(tag))
+		}
+		f.printf("\n")
+	}
+	f.printf("}\n\n")
+}
+
+// goString is s as a Go literal, a raw one where that can be.
+func goString(s string) string {
+	if strings.ContainsAny(s, "`\r\uFEFF") || !strconv.CanBackquote(strings.NewReplacer("\n", "", "\t", "").Replace(s)) {
+		return strconv.Quote(s)
+	}
+	return "`" + s + "`"
+}
+
+// queryVar is the name of the lido.Query of a query.
+func queryVar(name string) string { return lowerFirst(name) + "Query" }
+
+// query writes the statement of a query, its structs and its methods.
+func (f *goFile) query(q *query) {
+	f.use("context", waist)
+	f.printf("var %s = lido.Query{\nName: %q,\nSQL: %s,\nSource: %q,\n", queryVar(q.Name), q.Name, goString(q.stmt.sql()), q.src.where())
+	if q.facts.readOnly {
+		f.printf("ReadOnly: true,\n")
+	}
+	f.tables("Reads", q.facts.reads)
+	f.tables("Writes", q.facts.writes)
+	f.printf("}\n\n")
+	if q.arg.emit {
+		f.structType(q.arg.def.name, q.arg.def.unique())
+	}
+	if q.ret.emit {
+		f.structType(q.ret.def.name, q.ret.def.fields)
+	}
+	m := f.method(q)
+	switch q.Cmd {
+	case ":one":
+		m.one()
+	case ":many":
+		m.many()
+		m.seq()
+	default:
+		m.exec()
+	}
+}
+
+func (f *goFile) tables(field string, names []string) {
+	if len(names) == 0 {
+		return
+	}
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = strconv.Quote(n)
+	}
+	f.printf("%s: []string{%s},\n", field, strings.Join(quoted, ", "))
+}
+
+// report lists what the run wants to be known. sqlc shows nothing that a
+// successful plugin prints, hence a file.
+func (g *generator) report() *plugin.File {
+	var b bytes.Buffer
+	readOnly := 0
+	for _, q := range g.queries {
+		if q.facts.readOnly {
+			readOnly++
+		}
+	}
+	fmt.Fprintf(&b, "lido %s: %d queries, %d of them read-only; %d models\n", Version, len(g.queries), readOnly, len(g.models))
+	sortProblems(g.notes)
+	for _, n := range g.notes {
+		fmt.Fprintf(&b, "%s\n", n)
+	}
+	return &plugin.File{Name: reportName, Contents: b.Bytes()}
+}
+
+// reportName is the file of notes in the output folder.
+const reportName = "lido_report.txt"

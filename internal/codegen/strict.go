@@ -1,0 +1,247 @@
+package codegen
+
+import (
+	"strings"
+
+	"github.com/sqlc-dev/plugin-sdk-go/plugin"
+)
+
+// With strict_types the engine types what sqlc could only call any, and says
+// whether a column can be NULL by where it comes from. Without it the types
+// are sqlc's own.
+
+// resultType is the Go type of sqlc's column n, which is column at of the
+// engine's answer.
+func (g *generator) resultType(q *query, n, at int) string {
+	col := q.Columns[n]
+	typ := g.goType(col)
+	if !g.opts.StrictTypes || at >= len(q.facts.results) || g.overridden(col) {
+		return typ
+	}
+	r := q.facts.results[at]
+	if typ != anyType || r.column == "" || r.declared == "" || strings.EqualFold(r.declared, "any") {
+		return typ
+	}
+	table, column := strings.ToLower(r.table), strings.ToLower(r.column)
+	return g.opts.plainType(declaredType(r.declared), g.engine.notNull[table][column] && !outerJoin(q.src))
+}
+
+// paramType is the Go type of a parameter. A type that sqlc has lost is that
+// of the column the parameter is compared with or stored in, where the source
+// says so plainly.
+func (g *generator) paramType(q *query, p *param) string {
+	typ := g.goType(p.Column)
+	if !g.opts.StrictTypes || bareType(typ) != anyType || g.overridden(p.Column) {
+		return typ
+	}
+	declared, notNull := g.comparedWith(q, p)
+	if declared == "" {
+		return typ
+	}
+	col := &plugin.Column{
+		Name: p.Column.GetName(), Type: &plugin.Identifier{Name: declared},
+		NotNull: notNull && !p.nullable, IsSqlcSlice: p.slice,
+	}
+	if p.slice {
+		col.NotNull = true
+	}
+	return g.goType(col)
+}
+
+func (g *generator) overridden(col *plugin.Column) bool {
+	for i := range g.opts.Overrides {
+		o := &g.opts.Overrides[i]
+		if o.typ.name != "" && (o.matchesColumn(col, g.defaultSchema()) || o.matchesType(col)) {
+			return true
+		}
+	}
+	return false
+}
+
+// declaredType drops the length of a declared type: VARCHAR(20).
+func declaredType(s string) string {
+	s, _, _ = strings.Cut(s, "(")
+	return strings.ReplaceAll(strings.TrimSpace(s), " ", "")
+}
+
+// comparedWith looks for "column = ?", "? = column" and "column IN (?)" at the
+// places where p stands.
+func (g *generator) comparedWith(q *query, p *param) (declared string, notNull bool) {
+	src, body := q.src.file.text, significant(q.src.body)
+	at := -1
+	for i, t := range body {
+		if t.start == p.at {
+			at = i
+		}
+	}
+	back := at - 1
+	if p.slice { // "(" and IN stand before it
+		back--
+	}
+	if at < 0 || back < 1 {
+		return "", false
+	}
+	switch op := strings.ToUpper(body[back].text(src)); op {
+	case "=", "==", "<>", "!=", "<", ">", "<=", ">=", "IS", "IN", "LIKE", "GLOB", "MATCH":
+	default:
+		return "", false
+	}
+	left := back - 1
+	if body[left].isWord(src, "NOT") && left > 0 {
+		left--
+	}
+	column, ok := body[left].name(src)
+	if !ok {
+		return "", false
+	}
+	table := ""
+	if left >= 2 && body[left-1].isPunct(src, ".") {
+		table, _ = body[left-2].name(src)
+	}
+	return g.columnType(q, table, column)
+}
+
+// columnType finds a column by its name, and by the name or alias of its table
+// where there is one. An ambiguous name has no type.
+func (g *generator) columnType(q *query, table, column string) (declared string, notNull bool) {
+	aliases := g.engine.aliases(q.src)
+	found := map[string]bool{}
+	for alias, base := range aliases {
+		if table != "" && alias != strings.ToLower(table) {
+			continue
+		}
+		base, column := strings.ToLower(base), strings.ToLower(column)
+		if typ, ok := g.engine.affinity[base][column]; ok && !found[base] {
+			if len(found) > 0 {
+				return "", false
+			}
+			found[base] = true
+			declared, notNull = declaredType(typ), g.engine.notNull[base][column]
+		}
+	}
+	return declared, notNull
+}
+
+// aliases maps the names under which base tables go in a query, in lower case,
+// to the tables.
+func (e *engine) aliases(q *sourceQuery) map[string]string {
+	src, body := q.file.text, significant(q.body)
+	aliases := map[string]string{}
+	for i, t := range body {
+		name, ok := t.name(src)
+		base, known := e.tables[strings.ToLower(name)]
+		if !ok || !known || i == 0 {
+			continue
+		}
+		prev := strings.ToUpper(body[i-1].text(src))
+		switch prev {
+		case "FROM", "JOIN", ",", "INTO", "UPDATE", ".", "(", "REPLACE", "IGNORE", "ABORT", "FAIL", "ROLLBACK":
+		default:
+			continue
+		}
+		next := i + 1
+		if next < len(body) && body[next].isWord(src, "AS") {
+			next++
+		}
+		if next < len(body) {
+			if alias, ok := body[next].name(src); ok && (body[next].kind == tokenQuoted || !sqlKeywords[strings.ToUpper(alias)]) {
+				aliases[strings.ToLower(alias)] = base
+				continue
+			}
+		}
+		aliases[strings.ToLower(name)] = base
+	}
+	return aliases
+}
+
+func significant(tokens []token) []token {
+	var list []token
+	for _, t := range tokens {
+		if !t.isSpace() {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// outerJoin reports whether a query joins in a way that makes NULLs of absent
+// rows.
+func outerJoin(q *sourceQuery) bool {
+	for i, t := range q.body {
+		if t.kind == tokenWord && i > 0 {
+			switch strings.ToUpper(t.text(q.file.text)) {
+			case "LEFT", "RIGHT", "FULL":
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// absentEmbed reports whether a sqlc.embed may have no row, because its table
+// stands on the optional side of an outer join.
+func (g *generator) absentEmbed(q *query, col *plugin.Column) bool {
+	if !g.opts.StrictTypes {
+		return false
+	}
+	alias := strings.ToLower(col.GetName())
+	if alias == "" {
+		alias = strings.ToLower(col.GetEmbedTable().GetName())
+	}
+	return optionalTables(q.src)[alias]
+}
+
+// optionalTables are the names, in lower case, of what outer joins make
+// optional: what follows LEFT JOIN, what precedes RIGHT JOIN, both for FULL.
+func optionalTables(q *sourceQuery) map[string]bool {
+	src, body := q.file.text, significant(q.body)
+	optional := map[string]bool{}
+	var sofar []string
+	for i := 0; i < len(body); i++ {
+		word := strings.ToUpper(body[i].text(src))
+		if body[i].kind != tokenWord || word != "JOIN" && word != "FROM" {
+			continue
+		}
+		kind := ""
+		for j := i - 1; word == "JOIN" && j >= 0 && j >= i-2; j-- {
+			switch k := strings.ToUpper(body[j].text(src)); k {
+			case "LEFT", "RIGHT", "FULL":
+				kind = k
+			}
+		}
+		names := joined(src, body[i+1:])
+		if kind == "RIGHT" || kind == "FULL" {
+			for _, n := range sofar {
+				optional[n] = true
+			}
+		}
+		if kind == "LEFT" || kind == "FULL" {
+			for _, n := range names {
+				optional[n] = true
+			}
+		}
+		sofar = append(sofar, names...)
+	}
+	return optional
+}
+
+// joined returns the name, and the alias if any, of the table at the start of
+// body.
+func joined(src string, body []token) []string {
+	var names []string
+	for i := 0; i < len(body) && len(names) < 2; i++ {
+		if body[i].isPunct(src, ".") {
+			names = names[:0]
+			continue
+		}
+		if body[i].isWord(src, "AS") {
+			continue
+		}
+		name, ok := body[i].name(src)
+		if !ok || body[i].kind == tokenWord && sqlKeywords[strings.ToUpper(name)] {
+			break
+		}
+		names = append(names, strings.ToLower(name))
+	}
+	return names
+}
