@@ -1,0 +1,220 @@
+package backup
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/sqlite"
+)
+
+// SchemaHash hashes the names, kinds and SQL of everything in the main
+// schema, except what SQLite adds by itself. Two databases have the same hash
+// if the same statements made their schemas, in whatever order.
+//
+// https://www.sqlite.org/schematab.html
+func SchemaHash(ctx context.Context, c *sqlite.Conn) (string, error) {
+	h := sha256.New()
+	err := eachRow(ctx, c, `SELECT type, name, tbl_name, ifnull(sql, '') FROM main.sqlite_schema
+		WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY type, name`, func(s *sqlite.Stmt) {
+		for i := range 4 {
+			text := s.ColumnText(i)
+			h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(text))))
+			h.Write([]byte(text))
+		}
+	})
+	if err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// inspect reads what a database says about itself. The caller has a
+// transaction open where the answers must fit each other.
+func inspect(ctx context.Context, c *sqlite.Conn, migrationTable string) (d DatabaseInfo, err error) {
+	for pragma, dst := range map[string]*int64{
+		"page_size":      &d.PageSize,
+		"page_count":     &d.PageCount,
+		"application_id": &d.ApplicationID,
+		"user_version":   &d.UserVersion,
+	} {
+		if *dst, err = c.QueryInt64(ctx, "PRAGMA main."+pragma); err != nil {
+			return d, err
+		}
+	}
+	if d.SchemaSHA256, err = SchemaHash(ctx, c); err != nil {
+		return d, err
+	}
+	d.Migration, err = migrationOf(ctx, c, migrationTable)
+	return d, err
+}
+
+// migrationOf returns the newest migration that table records, or nil where
+// there is no such table, or one that is not goose's.
+func migrationOf(ctx context.Context, c *sqlite.Conn, table string) (*Migration, error) {
+	n, err := c.QueryInt64(ctx, "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND name = "+quoteText(table))
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	version, err := c.QueryInt64(ctx, "SELECT ifnull(max(version_id), 0) FROM main."+quoteName(table)+" WHERE is_applied")
+	var e *lido.Error
+	if errors.As(err, &e) && e.Code == codeError { // no such column: a table of the application's own
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Migration{Table: table, Version: version}, nil
+}
+
+// codeError is SQLite's result code for a statement it cannot prepare.
+const codeError = 1
+
+// checkIntegrity runs integrity_check and returns the first complaints, or
+// none for a sound database.
+//
+// https://www.sqlite.org/pragma.html#pragma_integrity_check
+func checkIntegrity(ctx context.Context, c *sqlite.Conn) (complaints []string, err error) {
+	err = eachRow(ctx, c, "PRAGMA main.integrity_check(10)", func(s *sqlite.Stmt) {
+		if text := s.ColumnText(0); text != "ok" {
+			complaints = append(complaints, text)
+		}
+	})
+	return complaints, err
+}
+
+// countViolations runs foreign_key_check and returns how many rows point
+// nowhere, with the table of the first.
+//
+// https://www.sqlite.org/pragma.html#pragma_foreign_key_check
+func countViolations(ctx context.Context, c *sqlite.Conn) (n int64, table string, err error) {
+	err = eachRow(ctx, c, "PRAGMA main.foreign_key_check", func(s *sqlite.Stmt) {
+		if n == 0 {
+			table = s.ColumnText(0)
+		}
+		n++
+	})
+	return n, table, err
+}
+
+// openForCheck opens a finished copy that nobody else knows. Its content is
+// not trusted: no function with side effects runs on behalf of its schema,
+// nothing is mapped, and no value can grow far beyond the file.
+func openForCheck(ctx context.Context, path string, size int64, onConnect ConnectFunc) (*sqlite.Conn, error) {
+	c, err := sqlite.Open(ctx, path, sqlite.Options{
+		ReadOnly:  true,
+		Immutable: true, // a file in WAL mode would else grow a -wal and a -shm
+		Pragmas: []sqlite.Pragma{
+			{Name: "trusted_schema", Value: "0"},
+			{Name: "cell_size_check", Value: "1"},
+			{Name: "mmap_size", Value: "0"},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	const limitLength = 0 // SQLITE_LIMIT_LENGTH
+	c.Limit(limitLength, int(min(max(2*size, 16<<20), 1e9)))
+	if onConnect != nil {
+		if err := onConnect(ctx, c); err != nil {
+			return nil, errors.Join(fmt.Errorf("OnConnect: %w", err), c.Close())
+		}
+	}
+	return c, nil
+}
+
+// The checks that speak about the data and not about the copy.
+const (
+	checkNameIntegrity   = "integrity_check"
+	checkNameForeignKeys = "foreign_key_check"
+)
+
+// checkDatabase runs every check that needs the engine on the plain copy at
+// path, and compares what it says about itself to m. With countOnly it writes
+// the number of foreign-key violations into m instead of comparing it.
+func checkDatabase(ctx context.Context, path string, m *Manifest, onConnect ConnectFunc, countOnly bool) (err error) {
+	damaged := func(check, format string, args ...any) error {
+		return &DamageError{ID: m.ID, Check: check, Detail: fmt.Sprintf(format, args...)}
+	}
+	// The engine's word for a broken file is a finding, not a failure to look.
+	finding := func(check string, err error) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if errors.Is(err, lido.ErrCorrupt) {
+			return damaged(check, "%v", err)
+		}
+		return fmt.Errorf("backup %s: %s: %w", m.ID, check, err)
+	}
+	c, err := openForCheck(ctx, path, m.Plain.Bytes, onConnect)
+	if err != nil {
+		return finding("open", err)
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+
+	complaints, err := checkIntegrity(ctx, c)
+	if err != nil {
+		return finding(checkNameIntegrity, err)
+	}
+	if len(complaints) > 0 {
+		return damaged(checkNameIntegrity, "%s", strings.Join(complaints, "; "))
+	}
+	violations, table, err := countViolations(ctx, c)
+	if err != nil {
+		return finding(checkNameForeignKeys, err)
+	}
+	if countOnly {
+		m.Database.ForeignKeyViolations = violations
+	}
+	if violations != m.Database.ForeignKeyViolations {
+		return damaged(checkNameForeignKeys, "%d rows point nowhere (the first in table %q), %d were expected",
+			violations, table, m.Database.ForeignKeyViolations)
+	}
+	table = ""
+	if m.Database.Migration != nil {
+		table = m.Database.Migration.Table
+	}
+	got, err := inspect(ctx, c, table)
+	if err != nil {
+		return finding("schema", err)
+	}
+	want := &m.Database
+	switch {
+	case got.PageSize != want.PageSize || got.PageCount != want.PageCount:
+		return damaged("size", "%d pages of %d bytes instead of %d of %d",
+			got.PageCount, got.PageSize, want.PageCount, want.PageSize)
+	case got.ApplicationID != want.ApplicationID || got.UserVersion != want.UserVersion:
+		return damaged("identity", "application_id %d and user_version %d instead of %d and %d",
+			got.ApplicationID, got.UserVersion, want.ApplicationID, want.UserVersion)
+	case got.SchemaSHA256 != want.SchemaSHA256:
+		return damaged("schema hash", "%s instead of %s", got.SchemaSHA256, want.SchemaSHA256)
+	case want.Migration != nil && (got.Migration == nil || *got.Migration != *want.Migration):
+		return damaged("migration version", "not %d in table %q", want.Migration.Version, want.Migration.Table)
+	}
+	return nil
+}
+
+// eachRow runs sql and gives each of its rows to fn.
+func eachRow(ctx context.Context, c *sqlite.Conn, sql string, fn func(*sqlite.Stmt)) error {
+	s, err := c.Prepare(ctx, sql)
+	if err != nil {
+		return err
+	}
+	for {
+		row, err := s.Step()
+		if err != nil || !row {
+			return errors.Join(err, s.Close())
+		}
+		fn(s)
+	}
+}
+
+// quoteText writes s as an SQL string, quoteName as an SQL name. Neither has
+// a NUL in it; see validTable.
+func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }

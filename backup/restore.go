@@ -1,0 +1,227 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/sqlite"
+)
+
+// RestoreOptions say how Restore works. The zero value restores to a path at
+// which there is nothing yet.
+type RestoreOptions struct {
+	// Database refuses a backup of any database but this one, by ID or name.
+	Database string
+	// Overwrite replaces the database at the target. Nobody may have it open.
+	Overwrite bool
+	// WithoutPageChecksums restores although the object of page checksums is
+	// damaged or gone. All other proofs stay.
+	WithoutPageChecksums bool
+	Limits               Limits
+	OnConnect            ConnectFunc
+	Progress             ProgressFunc
+}
+
+// sidecars are the files that belong to a database by their names. A stale one
+// beside a restored file would corrupt it.
+//
+// https://www.sqlite.org/howtocorrupt.html
+var sidecars = []string{"-wal", "-shm", "-journal"}
+
+// Restore writes the database of backup id to target. An empty id takes the
+// newest backup.
+//
+// The backup is first restored to a scratch file in the target's folder and
+// proved there as Verify does; until then the target is not touched. The
+// scratch file then takes the target's name in one step, so that a crash at
+// any point leaves the old database or the new one. A file that is new is
+// 0600; one that replaces another takes over its mode, and its owner where
+// the program may give it.
+//
+// It returns ErrExists if something is at target and Overwrite is off, and
+// ErrInUse if the database there is open, in this process or another. Other
+// refusals are those of Verify.
+func Restore(ctx context.Context, store Store, id, target string, opt RestoreOptions) (rep Report, err error) {
+	start := time.Now()
+	fail := func(err error) (Report, error) { return Report{}, fmt.Errorf("restore: %w", err) }
+
+	target, err = resolve(target)
+	if err != nil {
+		return fail(err)
+	}
+	old, err := refuseExisting(target, opt.Overwrite)
+	if err != nil {
+		return fail(err)
+	}
+	m, err := pick(ctx, store, id, opt.Database)
+	if err != nil {
+		return fail(err)
+	}
+	run, err := newScratchRun(target + scratchSuffix)
+	if err != nil {
+		return fail(fmt.Errorf("scratch folder: %w", err))
+	}
+	defer func() { err = errors.Join(err, run.close()) }()
+
+	staged := run.path("restored.db")
+	err = stage(ctx, store, m, staged, stageOptions{
+		limits: opt.Limits, onConnect: opt.OnConnect, progress: opt.Progress,
+		withSums: !opt.WithoutPageChecksums, durable: true,
+	})
+	if err != nil {
+		return fail(err)
+	}
+	opt.Progress.report(PhaseInstall, 0, 0)
+	if ctx.Err() != nil { // the last moment to turn back
+		return fail(context.Cause(ctx))
+	}
+	if old == nil {
+		err = place(staged, target)
+	} else {
+		err = replace(ctx, staged, target, old)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return Report{Manifest: m, Duration: time.Since(start)}, nil
+}
+
+// resolve makes target absolute and follows links: the sidecars of a database
+// lie beside the file itself.
+func resolve(target string) (string, error) {
+	if target == "" || target == ":memory:" {
+		return "", fmt.Errorf("%q is no path to restore to", target)
+	}
+	target, err := filepath.Abs(target)
+	if err != nil {
+		return "", err
+	}
+	if real, err := filepath.EvalSymlinks(target); err == nil {
+		return real, nil
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(target))
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, filepath.Base(target)), nil
+}
+
+// refuseExisting looks at what is at target, by name only: opening the file
+// here could drop the locks that this process holds on it.
+func refuseExisting(target string, overwrite bool) (old fs.FileInfo, err error) {
+	for _, path := range []string{target, target + "-wal", target + "-shm", target + "-journal"} {
+		info, err := os.Lstat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return nil, err
+		case !info.Mode().IsRegular():
+			return nil, fmt.Errorf("%s is not a regular file; move it away: %w", path, ErrExists)
+		case !overwrite && path != target:
+			return nil, fmt.Errorf("%s lies there without its database and may hold commits of it; "+
+				"move it away or set Overwrite: %w", path, ErrExists)
+		case !overwrite:
+			return nil, fmt.Errorf("%s: choose another path or set Overwrite: %w", path, ErrExists)
+		case path == target:
+			old = info
+		}
+	}
+	return old, nil
+}
+
+// place gives the staged file its name where no database is, without ever
+// replacing one that appeared meanwhile.
+func place(staged, target string) error {
+	if err := removeSidecars(target); err != nil {
+		return err
+	}
+	err := os.Link(staged, target)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s appeared while the backup was being proved: %w", target, ErrExists)
+	case err != nil: // a file system without hard links
+		if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s appeared while the backup was being proved: %w", target, ErrExists)
+		}
+		if err := os.Rename(staged, target); err != nil {
+			return err
+		}
+	}
+	return syncDir(filepath.Dir(target))
+}
+
+// replace puts the staged file in the place of the old one.
+func replace(ctx context.Context, staged, target string, old fs.FileInfo) error {
+	if err := os.Chmod(staged, old.Mode().Perm()); err != nil {
+		return err
+	}
+	if err := copyOwner(staged, old); err != nil {
+		return err
+	}
+	if err := settle(ctx, target); err != nil {
+		return err
+	}
+	// From here to the rename a crash leaves the old database, complete in
+	// its one file; behind it the new one. There is no turning back between.
+	if err := removeSidecars(target); err != nil {
+		return err
+	}
+	if err := os.Rename(staged, target); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(target))
+}
+
+// settle folds the old database's WAL or journal into its file and so proves
+// that nobody has it open. Without it there would be a moment in which the
+// file lacks its last commits, or in which the new file stands beside the old
+// WAL. A database too damaged for that has no state to preserve.
+func settle(ctx context.Context, target string) (err error) {
+	old, err := sqlite.Open(ctx, target, sqlite.Options{BusyTimeout: time.Second})
+	if err != nil {
+		return settled(target, err)
+	}
+	defer func() { err = errors.Join(err, old.Close()) }()
+	// Leaving WAL mode needs every other connection to be gone.
+	mode, err := old.QueryText(ctx, "PRAGMA journal_mode=DELETE")
+	if err == nil && mode != "delete" {
+		err = lido.ErrBusy
+	}
+	if err == nil {
+		// In rollback mode an idle connection holds no lock; one at work does.
+		err = old.Exec(ctx, "BEGIN EXCLUSIVE; ROLLBACK")
+	}
+	return settled(target, err)
+}
+
+// settled judges what the engine said about the old database.
+func settled(target string, err error) error {
+	var e *lido.Error
+	switch {
+	case errors.Is(err, lido.ErrBusy):
+		return fmt.Errorf("%s is open elsewhere; stop what uses it: %w", target, ErrInUse)
+	case errors.Is(err, lido.ErrCorrupt), errors.As(err, &e) && e.Code == codeIOErr:
+		return nil
+	}
+	return err
+}
+
+// codeIOErr is the family of results that a file too short for its header
+// gives.
+const codeIOErr = 10
+
+func removeSidecars(target string) error {
+	for _, suffix := range sidecars {
+		if err := removeIfThere(target + suffix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
