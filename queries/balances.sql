@@ -34,7 +34,7 @@ WITH RECURSIVE subtree (id) AS (
 )
 SELECT b.currency, c.digits, CAST(sum(b.amount) AS INTEGER) AS amount
 FROM subtree
-JOIN balances AS b ON b.account_id = subtree.id
+CROSS JOIN balances AS b ON b.account_id = subtree.id
 JOIN currencies AS c ON c.code = b.currency
 GROUP BY b.currency, c.digits
 ORDER BY b.currency;

@@ -96,4 +96,5 @@ FROM transactions;
 
 -- HasTransactions reports whether anything was ever recorded.
 -- name: HasTransactions :one
+-- @scan
 SELECT CAST(EXISTS (SELECT 1 FROM transactions) AS INTEGER) AS present;
