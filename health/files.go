@@ -1,0 +1,151 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lidodb/lido/pool"
+	"github.com/lidodb/lido/sqlite"
+)
+
+// No check opens the database, the -wal or the -shm file: closing any
+// descriptor of one drops every lock this process holds on it. They are looked
+// at by name only.
+//
+// https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
+
+// realPath is the name the engine goes by: it resolves links, and puts -wal
+// and -shm beside the file that they lead to.
+func realPath(path string) string {
+	if p, err := filepath.EvalSymlinks(path); err == nil {
+		path = p
+	}
+	if p, err := filepath.Abs(path); err == nil {
+		path = p
+	}
+	return path
+}
+
+// checkWALSize looks at the length of the -wal file.
+func checkWALSize(cfg Config) Check {
+	const remedy = "find the reader that keeps the WAL from being emptied: an open transaction, or rows that were not read to their end; " +
+		"in another process it may be a shell or a copy that runs"
+	return Check{
+		Name: WALSize, Cost: Cheap, Interval: 30 * time.Second, Timeout: 5 * time.Second,
+		Run: func(_ context.Context, db *pool.DB) Result {
+			info, err := os.Stat(realPath(db.Path()) + "-wal")
+			if errors.Is(err, fs.ErrNotExist) {
+				return okay("there is no WAL")
+			}
+			if err != nil {
+				return unknown("cannot look at the WAL: %v", err)
+			}
+			text := "the WAL takes " + size(info.Size())
+			switch {
+			case info.Size() >= cfg.WALFailedBytes:
+				return failed(remedy, "%s, %s or more", text, size(cfg.WALFailedBytes))
+			case info.Size() >= cfg.WALDegradedBytes:
+				return degraded(remedy, "%s, %s or more", text, size(cfg.WALDegradedBytes))
+			}
+			return okay("%s", text)
+		},
+	}
+}
+
+// checkIdentity finds files that were renamed, replaced or unlinked while the
+// pool has them open: its commits then go where nobody will look for them, and
+// other processes no longer see its locks.
+//
+// https://www.sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
+func checkIdentity() Check {
+	return Check{
+		Name: FileIdentity, Cost: Moderate, Interval: time.Minute, Timeout: 10 * time.Second,
+		Run: func(ctx context.Context, db *pool.DB) Result {
+			path := realPath(db.Path())
+			if _, err := os.Stat(path); err != nil {
+				return failed(remedyMoved, "the database file is not there: %v", err)
+			}
+			// The last connection to close removes -wal and -shm, and that is as
+			// it should be. While this one reads they have to be there.
+			var res Result
+			err := db.WithReader(ctx, func(ctx context.Context, c *sqlite.Conn) error {
+				mode, err := c.QueryText(ctx, "PRAGMA journal_mode")
+				if err != nil {
+					return err
+				}
+				if _, err := c.QueryInt64(ctx, "SELECT count(*) FROM sqlite_schema"); err != nil {
+					return err
+				}
+				files := []string{path}
+				if mode == "wal" {
+					files = append(files, path+"-wal", path+"-shm")
+				}
+				res = checkOpenFiles(files)
+				return nil
+			})
+			if err != nil {
+				return failed(remedyFor(err), "a pooled connection cannot read: %v", err)
+			}
+			return res
+		},
+	}
+}
+
+// checkOpenFiles compares the files of these names with the ones this process
+// has open, where the platform tells.
+func checkOpenFiles(files []string) Result {
+	var infos []os.FileInfo
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if errors.Is(err, fs.ErrNotExist) {
+			return failed(remedyMoved, "%s is in use and has been removed or renamed", filepath.Base(f))
+		}
+		if err != nil {
+			return unknown("cannot look at %s: %v", filepath.Base(f), err)
+		}
+		infos = append(infos, info)
+	}
+	open, known := openFiles()
+	if !known {
+		return okay("the files are there; whether they are the ones that are open is not known on this platform")
+	}
+	for i, f := range files {
+		found := false
+		for _, o := range open {
+			if o.name == f+deletedSuffix {
+				return failed(remedyMoved, "%s was removed while it is open", filepath.Base(f))
+			}
+			found = found || os.SameFile(o.info, infos[i])
+		}
+		if !found {
+			return failed(remedyMoved, "%s was replaced: the file of that name is not the one that is open", filepath.Base(f))
+		}
+	}
+	return okay("the files are the ones that are open")
+}
+
+// openFile is a regular file that this process has open.
+type openFile struct {
+	name string
+	info os.FileInfo
+}
+
+// size writes a number of bytes for a person.
+func size(n int64) string {
+	switch {
+	case n >= 10*gb:
+		return fmt.Sprintf("%d GB", n/gb)
+	case n >= gb:
+		return fmt.Sprintf("%.1f GB", float64(n)/gb)
+	case n >= mb:
+		return fmt.Sprintf("%d MB", n/mb)
+	case n >= 1000:
+		return fmt.Sprintf("%d kB", n/1000)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
