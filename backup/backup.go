@@ -172,7 +172,7 @@ func Take(ctx context.Context, db *pool.DB, cfg Config) (Result, error) {
 	if err := r.validate(); err != nil {
 		return Result{}, err
 	}
-	return r.backup(ctx, 0)
+	return r.backup(ctx, nil)
 }
 
 func newRunner(db *pool.DB, cfg Config) *runner {
@@ -218,15 +218,15 @@ func (s *Service) startSchedule(base context.Context, r *runner) {
 		random:   rand.Float64,
 		wake:     s.wake,
 		last:     r.lastVerified,
-		run:      func(ctx context.Context) error { return s.scheduled(ctx, r) },
+		run:      func(ctx context.Context, last time.Time) error { return s.scheduled(ctx, r, last) },
 		failed:   func(err error) { s.tell(r, Result{}, err) },
 	}
 	s.work.Go(func() { sched.loop(base) })
 }
 
 // scheduled makes the backup that is due, unless somebody else just has.
-func (s *Service) scheduled(ctx context.Context, r *runner) error {
-	res, err := s.takeTurn(ctx, r, s.cfg.Interval/2)
+func (s *Service) scheduled(ctx context.Context, r *runner, seen time.Time) error {
+	res, err := s.takeTurn(ctx, r, &seen)
 	if errors.Is(err, errNotDue) || err != nil && ctx.Err() != nil {
 		return nil
 	}
@@ -288,7 +288,7 @@ func (s *Service) Backup(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	defer done()
-	res, err := s.takeTurn(ctx, r, 0)
+	res, err := s.takeTurn(ctx, r, nil)
 	if err != nil {
 		return res, err
 	}
@@ -317,14 +317,14 @@ func (s *Service) enter(ctx context.Context) (*runner, context.Context, func(), 
 	}, nil
 }
 
-func (s *Service) takeTurn(ctx context.Context, r *runner, minAge time.Duration) (Result, error) {
+func (s *Service) takeTurn(ctx context.Context, r *runner, seen *time.Time) (Result, error) {
 	select {
 	case s.turn <- struct{}{}:
 	case <-ctx.Done():
 		return Result{}, fmt.Errorf("backup: %w", context.Cause(ctx))
 	}
 	defer func() { <-s.turn }()
-	return r.backup(ctx, minAge)
+	return r.backup(ctx, seen)
 }
 
 // LastVerified returns the time of the snapshot in the newest verified backup

@@ -33,6 +33,23 @@ type DirStore struct {
 // use, and nothing is created by reading.
 func NewDirStore(dir string) *DirStore { return &DirStore{dir: dir} }
 
+// Locate finds what an operator means by path: a folder of backups, for which
+// the ID is empty and stands for the newest, or one of the files of a backup.
+func Locate(path string) (store *DirStore, id string, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, "", err
+	}
+	if info.IsDir() {
+		return NewDirStore(path), "", nil
+	}
+	id, _, ok := splitName(filepath.Base(path))
+	if !ok {
+		return nil, "", fmt.Errorf("%s is neither a folder of backups nor a file of one: %w", path, ErrForeign)
+	}
+	return NewDirStore(filepath.Dir(path)), id, nil
+}
+
 // Dir returns the folder.
 func (s *DirStore) Dir() string { return s.dir }
 
@@ -140,7 +157,7 @@ func (s *DirStore) Remove(_ context.Context, name string) error {
 // takes away from a process that dies. Whoever gets it is the only writer, so
 // half-written files it finds are leftovers of a crash, and it removes them.
 func (s *DirStore) Lock(ctx context.Context) (context.Context, func() error, error) {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	if err := makeDir(s.dir); err != nil {
 		return nil, nil, err
 	}
 	f, err := waitLockFile(ctx, filepath.Join(s.dir, lockName))
@@ -179,7 +196,7 @@ func (s *DirStore) open(name string, create bool) (*os.Root, error) {
 		return nil, fmt.Errorf("%.80q is no name for an object of a backup store: %w", name, ErrForeign)
 	}
 	if create {
-		if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		if err := makeDir(s.dir); err != nil {
 			return nil, err
 		}
 	}

@@ -18,7 +18,7 @@ func TakeFrom(ctx context.Context, src Source, cfg Config) (Result, error) {
 		return Result{}, err
 	}
 	r := &runner{cfg: cfg, src: src, walBytes: func() int64 { return 0 }}
-	return r.backup(ctx, 0)
+	return r.backup(ctx, nil)
 }
 
 // Reseal gives the body of a manifest a checksum that fits, as somebody who

@@ -142,6 +142,11 @@ func place(staged, target string) error {
 	if err := removeSidecars(target); err != nil {
 		return err
 	}
+	// The folder is synced before the name is given: the other order could
+	// survive a power cut with the new file beside a stale WAL.
+	if err := syncDir(filepath.Dir(target)); err != nil {
+		return err
+	}
 	err := os.Link(staged, target)
 	switch {
 	case errors.Is(err, fs.ErrExist):
@@ -170,7 +175,12 @@ func replace(ctx context.Context, staged, target string, old fs.FileInfo) error 
 	}
 	// From here to the rename a crash leaves the old database, complete in
 	// its one file; behind it the new one. There is no turning back between.
+	// The folder is synced twice, lest the rename survive a power cut that the
+	// removal of a stale WAL does not.
 	if err := removeSidecars(target); err != nil {
+		return err
+	}
+	if err := syncDir(filepath.Dir(target)); err != nil {
 		return err
 	}
 	if err := os.Rename(staged, target); err != nil {

@@ -59,8 +59,9 @@ func (r *runner) validate() error {
 	return nil
 }
 
-// backup makes one backup, unless the newest is younger than minAge.
-func (r *runner) backup(ctx context.Context, minAge time.Duration) (res Result, err error) {
+// backup makes one backup. With seen it returns errNotDue if there is one by
+// now that is newer than seen.
+func (r *runner) backup(ctx context.Context, seen *time.Time) (res Result, err error) {
 	begin := time.Now()
 	m := &Manifest{Times: Times{Started: utcNow()}}
 	held, unlock, err := r.lock(ctx)
@@ -68,7 +69,7 @@ func (r *runner) backup(ctx context.Context, minAge time.Duration) (res Result, 
 		return res, fmt.Errorf("backup: %w", err)
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	if err := r.number(held, m, minAge); err != nil {
+	if err := r.number(held, m, seen); err != nil {
 		return res, fmt.Errorf("backup: %w", err)
 	}
 	if err := r.make(held, m); err != nil {
@@ -112,7 +113,7 @@ func (r *runner) lock(ctx context.Context) (context.Context, func() error, error
 }
 
 // number gives the new backup its place among those in the store.
-func (r *runner) number(ctx context.Context, m *Manifest, minAge time.Duration) error {
+func (r *runner) number(ctx context.Context, m *Manifest, seen *time.Time) error {
 	entries, _, err := scan(ctx, r.cfg.Store)
 	if err != nil {
 		return err
@@ -132,7 +133,7 @@ func (r *runner) number(ctx context.Context, m *Manifest, minAge time.Duration) 
 	m.ID = newID(m.Sequence, m.Times.Started)
 	m.Database.ID = randomHex(16)
 	if last != nil {
-		if now().Sub(last.Times.Snapshot) < minAge {
+		if seen != nil && last.Times.Snapshot.After(*seen) {
 			return errNotDue
 		}
 		m.Database.ID = last.Database.ID

@@ -16,8 +16,9 @@ type schedule struct {
 
 	// last returns the time of the newest verified backup.
 	last func(ctx context.Context) (t time.Time, ok bool, err error)
-	// run makes a backup and tells whoever wants to know how it went.
-	run func(ctx context.Context) error
+	// run makes a backup, unless there is one now that is newer than last, and
+	// tells whoever wants to know how it went.
+	run func(ctx context.Context, last time.Time) error
 	// failed is told that last has failed.
 	failed func(err error)
 	// wake says that a backup was made outside the schedule.
@@ -41,25 +42,27 @@ func (s *schedule) loop(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			s.failed(err)
 		}
-		if err == nil {
-			due := s.after(now(), last, ok)
-			if due.Before(notBefore) {
-				due = notBefore
-			}
-			if !s.sleep(ctx, due) {
-				failures, notBefore = 0, time.Time{} // another backup was made, or this is the end
-				continue
-			}
-			if err = s.run(ctx); err == nil {
-				failures, notBefore = 0, time.Time{}
-				continue
-			}
+		if err != nil {
 			failures++
-			notBefore = now().Add(s.backoff(failures))
+			s.sleep(ctx, now().Add(s.backoff(failures)))
 			continue
 		}
-		failures++
-		s.sleep(ctx, now().Add(s.backoff(failures)))
+		due := s.after(now(), last, ok)
+		if due.Before(notBefore) {
+			due = notBefore
+		}
+		if !s.sleep(ctx, due) { // another backup was made, or this is the end
+			failures, notBefore = 0, time.Time{}
+			continue
+		}
+		if s.run(ctx, last) == nil {
+			failures = 0
+		} else {
+			failures++
+		}
+		// After a success too: a store that does not show what it was given
+		// must not make us fill it.
+		notBefore = now().Add(s.backoff(max(failures, 1)))
 	}
 }
 

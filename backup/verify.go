@@ -74,6 +74,9 @@ func Verify(ctx context.Context, store Store, id string, opt VerifyOptions) (rep
 	base := opt.ScratchDir
 	if base == "" {
 		base = filepath.Join(os.TempDir(), fmt.Sprintf("lido-verify-%d", os.Getuid()))
+		if err := refuseShared(base); err != nil {
+			return rep, fmt.Errorf("verify: %w", err)
+		}
 	}
 	run, err := newScratchRun(base)
 	if err != nil {
@@ -87,6 +90,22 @@ func Verify(ctx context.Context, store Store, id string, opt VerifyOptions) (rep
 		return rep, fmt.Errorf("verify: %w", err)
 	}
 	return Report{Manifest: m, Duration: time.Since(start)}, nil
+}
+
+// refuseShared makes dir, in a folder where everybody may make names, and
+// refuses one that somebody else has made there first.
+func refuseShared(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err == nil {
+		return nil
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() || !isPrivate(info) {
+		return fmt.Errorf("%s is not a folder of this user alone; set VerifyOptions.ScratchDir: %w", dir, ErrExists)
+	}
+	return nil
 }
 
 type stageOptions struct {

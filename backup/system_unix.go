@@ -35,3 +35,9 @@ func copyOwner(path string, old os.FileInfo) error {
 	}
 	return os.Chown(path, int(st.Uid), int(st.Gid))
 }
+
+// isPrivate reports whether a folder is this user's and nobody else's.
+func isPrivate(info os.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid() && info.Mode().Perm()&0o077 == 0
+}
