@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -446,4 +447,102 @@ func TestTheFilesMayComeAndGoWithTheConnections(t *testing.T) {
 	if res := run(t, db, health.Config{}, health.WALSize); strings.Contains(res.Reason, "no WAL") {
 		t.Errorf("through a link: %q", res.Reason)
 	}
+}
+
+// The files of a healthy database change all the time: connections come and
+// go, the WAL is emptied, another program opens and closes the file.
+func TestABusyDatabaseIsNotTakenForADamagedOne(t *testing.T) {
+	db := open(t, pool.Config{IdleTimeout: time.Millisecond, MaxLifetime: 2 * time.Millisecond, JournalSizeLimitBytes: 1})
+	exec(t, db, fmt.Sprintf(rows, 50))
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	loop := func(fn func() error) {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if err := fn(); err != nil && ctx.Err() == nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	loop(func() error {
+		return db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error {
+			return c.Exec(ctx, "UPDATE item SET text = hex(randomblob(20)) WHERE id = abs(random() % 50)")
+		})
+	})
+	loop(func() error { _, err := db.Checkpoint(ctx, sqlite.Truncate); return err })
+	loop(func() error {
+		c, err := sqlite.Open(ctx, db.Path(), sqlite.Options{})
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	})
+	names := []string{health.FreshRead, health.FileIdentity, health.QuickCheck, health.WALSize, health.ForeignKeys}
+	for range 150 {
+		for _, name := range names {
+			want(t, run(t, db, health.Config{}, name), health.OK)
+		}
+	}
+	cancel()
+	wg.Wait()
+}
+
+// With the file mapped, reading what was cut off is a fault that would end the
+// process if the engine's callers did not catch it.
+func TestATruncatedFileIsFoundAndTheProcessGoesOn(t *testing.T) {
+	for _, mmap := range []int{-1, 0} {
+		for _, name := range []string{health.QuickCheck, health.FreshRead} {
+			t.Run(fmt.Sprintf("mmap %d, %s", mmap, name), func(t *testing.T) {
+				db := open(t, pool.Config{MmapBytes: mmap})
+				exec(t, db, fmt.Sprintf(rows, 2000))
+				if _, err := db.Checkpoint(t.Context(), sqlite.Truncate); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Truncate(db.Path(), 40_960); err != nil {
+					t.Fatal(err)
+				}
+				want(t, run(t, db, health.Config{}, name), health.Failed)
+			})
+		}
+	}
+}
+
+func TestFaultsOfThePoolAreReportedOnce(t *testing.T) {
+	db := open(t, pool.Config{})
+	exec(t, db, fmt.Sprintf(rows, 2000))
+	if _, err := db.Checkpoint(t.Context(), sqlite.Truncate); err != nil {
+		t.Fatal(err)
+	}
+	c := builtin(t, health.Config{}, health.FreshRead)
+	want(t, runCheck(t, db, c), health.OK)
+	const all = "SELECT sum(length(text)) FROM item NOT INDEXED"
+	hold, err := db.AcquireReader(t.Context()) // maps the file and keeps it mapped
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hold.Release()
+	if _, err := hold.QueryInt64(t.Context(), "SELECT count(*) FROM item WHERE id < 5"); err != nil {
+		t.Fatal(err)
+	}
+	size, err := os.Stat(db.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(db.Path(), 40_960); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hold.QueryInt64(t.Context(), all); err == nil {
+		t.Skip("the file was not mapped")
+	}
+	hold.Release()
+	// Somebody puts the length back; what was in the file is gone.
+	if err := os.Truncate(db.Path(), size.Size()); err != nil {
+		t.Fatal(err)
+	}
+	if db.Stat().Faults == 0 {
+		t.Skip("the file was not mapped")
+	}
+	want(t, runCheck(t, db, c), health.Failed, "1 fault in mapped memory")
 }

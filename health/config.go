@@ -77,7 +77,8 @@ type Config struct {
 	ExpensiveDelay time.Duration
 
 	// Backups adds the check backup_age, and lets a young verified backup stand
-	// for foreign_keys and integrity_check. Default: none.
+	// for foreign_keys and integrity_check. A backup service belongs before the
+	// Monitor in pool.Config.Services, so that it can be asked. Default: none.
 	Backups BackupAger
 
 	// BackupDir adds the check disk_backup for this folder. Default: none.
@@ -99,9 +100,10 @@ type Config struct {
 	// Default 30 seconds; negative for never.
 	RecentCommit time.Duration
 
-	// WriterWait is how long the write probe waits for the writer and for the
-	// lock of other processes before it calls them busy. Default 5 seconds.
-	WriterWait time.Duration
+	// ProbeWait is how long write_probe and file_identity wait for a connection
+	// of the pool, and for the lock of another process, before they call it
+	// busy, which is Degraded. Default 5 seconds.
+	ProbeWait time.Duration
 
 	// AcquireWait is the mean wait for a connection, since the last look, from
 	// which pool_saturation is Degraded. Default 100 milliseconds.
@@ -153,7 +155,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.BackupFailedAge, max(72*time.Hour, c.BackupDegradedAge))
 	orDefault(&c.ProvedByBackup, 24*time.Hour)
 	orDefault(&c.RecentCommit, 30*time.Second)
-	orDefault(&c.WriterWait, 5*time.Second)
+	orDefault(&c.ProbeWait, 5*time.Second)
 	orDefault(&c.AcquireWait, 100*time.Millisecond)
 	orDefault(&c.WALDegradedBytes, 256*mb)
 	orDefault(&c.WALFailedBytes, max(4*gb, c.WALDegradedBytes))
@@ -166,7 +168,7 @@ func (c Config) withDefaults() (Config, error) {
 		name  string
 		value int64
 	}{
-		{"BackupDegradedAge", int64(c.BackupDegradedAge)}, {"WriterWait", int64(c.WriterWait)},
+		{"BackupDegradedAge", int64(c.BackupDegradedAge)}, {"ProbeWait", int64(c.ProbeWait)},
 		{"AcquireWait", int64(c.AcquireWait)}, {"WALDegradedBytes", c.WALDegradedBytes},
 		{"DiskFailedBytes", c.DiskFailedBytes}, {"QuickCheckBudget", int64(c.QuickCheckBudget)},
 	} {
@@ -215,7 +217,7 @@ var builtinNames = []string{
 // checks returns every check of a Config that has its defaults, sorted by name.
 func (c Config) checks() ([]Check, error) {
 	all := []Check{
-		checkEngine(), checkSaturation(c), checkWALSize(c), checkDatabaseDisk(c), checkIdentity(),
+		checkEngine(), checkSaturation(c), checkWALSize(c), checkDatabaseDisk(c), checkIdentity(c),
 		checkFreshRead(), checkWriteProbe(c), checkQuick(c), checkIntegrity(c), checkForeignKeys(c),
 	}
 	if c.BackupDir != "" {

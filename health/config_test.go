@@ -60,7 +60,7 @@ func TestConfigIsCheckedAndTheErrorNamesTheField(t *testing.T) {
 		"BackupFailedAge 1h0m0s":         {BackupDegradedAge: 2 * time.Hour, BackupFailedAge: time.Hour},
 		"WALFailedBytes 1 is below":      {WALFailedBytes: 1},
 		"DiskDegradedBytes 1 is below":   {DiskDegradedBytes: 1},
-		"WriterWait -1 is negative":      {WriterWait: -1},
+		"ProbeWait -1 is negative":       {ProbeWait: -1},
 		"QuickCheckBudget -1 is neg":     {QuickCheckBudget: -1},
 		"WALDegradedBytes -5 is neg":     {WALDegradedBytes: -5},
 		"DiskFailedBytes -5 is negative": {DiskFailedBytes: -5},

@@ -98,8 +98,8 @@ func (e *shortWALError) Error() string {
 // that the shared index counts in it. A read finds lost frames only if they
 // hold the pages it needs.
 //
-// A checkpoint may shorten the file between the two looks, and then the next
-// pair agrees.
+// A checkpoint may empty the file between the two looks, so a finding must
+// stand several times, with the same number of frames before and after it.
 //
 // https://www.sqlite.org/pragma.html#pragma_wal_checkpoint
 func checkWALLength(ctx context.Context, c *sqlite.Conn, path string) error {
@@ -107,9 +107,8 @@ func checkWALLength(ctx context.Context, c *sqlite.Conn, path string) error {
 	if err != nil {
 		return err
 	}
-	var short *shortWALError
-	for range 3 {
-		frames, err := walFrames(ctx, c)
+	frames, err := walFrames(ctx, c)
+	for try := 0; ; try++ {
 		if errors.Is(err, lido.ErrBusy) {
 			return nil // the index is being rebuilt
 		}
@@ -119,21 +118,23 @@ func checkWALLength(ctx context.Context, c *sqlite.Conn, path string) error {
 		if frames <= 0 {
 			return nil
 		}
-		// 32 bytes of header, and 24 before each page.
-		// https://www.sqlite.org/fileformat2.html#the_write_ahead_log
-		want := 32 + frames*(24+pageSize)
 		var got int64
 		if info, err := os.Stat(path + "-wal"); err == nil {
 			got = info.Size()
 		} else if !errors.Is(err, os.ErrNotExist) {
 			return nil // not allowed to look, which is no finding
 		}
+		// 32 bytes of header, and 24 before each page.
+		// https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+		want := 32 + frames*(24+pageSize)
 		if got >= want {
 			return nil
 		}
-		short = &shortWALError{frames: frames, want: want, got: got}
+		before := frames
+		if frames, err = walFrames(ctx, c); frames == before && try >= 4 {
+			return &shortWALError{frames: frames, want: want, got: got}
+		}
 	}
-	return short
 }
 
 // walFrames asks for the number of frames in the WAL without moving any; -1
@@ -155,7 +156,7 @@ func walFrames(ctx context.Context, c *sqlite.Conn) (int64, error) {
 func checkWriteProbe(cfg Config) Check {
 	return Check{
 		Name: WriteProbe, Cost: Moderate, Interval: 30 * time.Second,
-		Timeout: cfg.WriterWait + 10*time.Second,
+		Timeout: cfg.ProbeWait + 10*time.Second,
 		Run: func(ctx context.Context, db *pool.DB) Result {
 			if db.Config().ReadOnly {
 				return unknown("the pool is read-only")
@@ -163,13 +164,12 @@ func checkWriteProbe(cfg Config) Check {
 			if at := db.Stat().LastCommit; !at.IsZero() && time.Since(at) < cfg.RecentCommit {
 				return okay("a commit succeeded %s ago", since(at))
 			}
-			wait, cancel := context.WithTimeout(ctx, cfg.WriterWait)
+			wait, cancel := context.WithTimeout(ctx, cfg.ProbeWait)
 			defer cancel()
 			c, err := db.AcquireWriter(wait)
 			if err != nil {
 				if wait.Err() != nil && ctx.Err() == nil {
-					return degraded("find the long write transaction: package pool's statistics name who holds the writer",
-						"the writer was busy for all of %s", cfg.WriterWait)
+					return degraded(remedyWriter, "the writer was busy for all of %s", cfg.ProbeWait)
 				}
 				return failed(remedyFor(err), "cannot get the writer: %v", err)
 			}

@@ -43,6 +43,8 @@ const (
 	remedyFull    = "free space on the database's file system; writes fail until there is some"
 	remedyOpen    = "check that the file and its folder exist, that this user may read and write both, and that the process has not run out of file descriptors"
 	remedyBusy    = "find the program or the transaction that holds the lock; a shell with an open transaction is the usual one"
+	remedyWriter  = "make write transactions shorter: nothing but statements belongs into a Write closure"
+	remedyReaders = "raise pool.Config.MaxReaders, or make Read closures shorter and read iterators to their end"
 	remedyRestart = "restart the program; the locks of this connection no longer work"
 	remedyAuthor  = "report it to whoever wrote the check"
 	remedyLook    = "read the reason; if the error stays, restart the program and keep its log"

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/lidodb/lido/pool"
-	"github.com/lidodb/lido/sqlite"
 )
 
 // No check opens the database, the -wal or the -shm file: closing any
@@ -62,9 +61,10 @@ func checkWALSize(cfg Config) Check {
 // other processes no longer see its locks.
 //
 // https://www.sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
-func checkIdentity() Check {
+func checkIdentity(cfg Config) Check {
 	return Check{
-		Name: FileIdentity, Cost: Moderate, Interval: time.Minute, Timeout: 10 * time.Second,
+		Name: FileIdentity, Cost: Moderate, Interval: time.Minute,
+		Timeout: cfg.ProbeWait + 10*time.Second,
 		Run: func(ctx context.Context, db *pool.DB) Result {
 			path := realPath(db.Path())
 			if _, err := os.Stat(path); err != nil {
@@ -72,26 +72,28 @@ func checkIdentity() Check {
 			}
 			// The last connection to close removes -wal and -shm, and that is as
 			// it should be. While this one reads they have to be there.
-			var res Result
-			err := db.WithReader(ctx, func(ctx context.Context, c *sqlite.Conn) error {
-				mode, err := c.QueryText(ctx, "PRAGMA journal_mode")
-				if err != nil {
-					return err
+			wait, cancel := context.WithTimeout(ctx, cfg.ProbeWait)
+			defer cancel()
+			c, err := db.AcquireReader(wait)
+			if err != nil {
+				if wait.Err() != nil && ctx.Err() == nil {
+					return degraded(remedyReaders, "no reader was free for %s", cfg.ProbeWait)
 				}
-				if _, err := c.QueryInt64(ctx, "SELECT count(*) FROM sqlite_schema"); err != nil {
-					return err
-				}
-				files := []string{path}
-				if mode == "wal" {
-					files = append(files, path+"-wal", path+"-shm")
-				}
-				res = checkOpenFiles(files)
-				return nil
-			})
+				return failed(remedyFor(err), "cannot get a reader: %v", err)
+			}
+			defer c.Release()
+			mode, err := c.QueryText(ctx, "PRAGMA journal_mode")
+			if err == nil {
+				_, err = c.QueryInt64(ctx, "SELECT count(*) FROM sqlite_schema")
+			}
 			if err != nil {
 				return failed(remedyFor(err), "a pooled connection cannot read: %v", err)
 			}
-			return res
+			files := []string{path}
+			if mode == "wal" {
+				files = append(files, path+"-wal", path+"-shm")
+			}
+			return checkOpenFiles(files)
 		},
 	}
 }

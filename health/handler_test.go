@@ -192,7 +192,7 @@ func TestDetailAsksTheAuthorisationAlsoOnLoopback(t *testing.T) {
 func TestDetailIsTheReportAsJSON(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := check("slow", func(ctx context.Context) health.Result {
-			time.Sleep(250 * time.Millisecond) // of the bubble's clock
+			<-time.After(250 * time.Millisecond)
 			return health.Result{Status: health.Degraded, Reason: "took long", Remedy: "wait <or> \"see\""}
 		})
 		slow.Cost, slow.Interval, slow.Timeout = health.Moderate, 30*time.Second, 5*time.Second
@@ -201,8 +201,7 @@ func TestDetailIsTheReportAsJSON(t *testing.T) {
 		cfg := only(slow, later, check("good", ok), script("bad", health.Result{Status: health.Failed, Reason: "gone", Remedy: "look"}))
 		cfg.ExpensiveDelay = time.Hour
 		m := monitor(t, cfg)
-		time.Sleep(3500 * time.Millisecond)
-		synctest.Wait()
+		advance(3500 * time.Millisecond)
 		w := get(m.DetailHandler(nil), "/healthz")
 		if w.Code != http.StatusServiceUnavailable {
 			t.Errorf("status %d with a Failed check", w.Code)

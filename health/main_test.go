@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -65,6 +67,13 @@ func monitor(t *testing.T, cfg health.Config) *health.Monitor {
 		}
 	})
 	return m
+}
+
+// advance lets d go by on the clock of a synctest bubble, and everything
+// happen that is due by then.
+func advance(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
 }
 
 // find is the report of one check.

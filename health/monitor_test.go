@@ -39,8 +39,7 @@ func TestChecksRunAtStartAndThenAtTheirInterval(t *testing.T) {
 		cfg := only(fast, slow, heavy)
 		cfg.ExpensiveDelay = 15 * time.Second
 		m := monitor(t, cfg)
-		time.Sleep(51 * time.Second) // of the bubble's clock
-		synctest.Wait()
+		advance(51 * time.Second)
 
 		const s = time.Second
 		mu.Lock()
@@ -72,8 +71,7 @@ func TestJitterSpreadsIntervalsWithinItsBounds(t *testing.T) {
 		cfg := only(c)
 		cfg.Jitter = 0.25
 		monitor(t, cfg)
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		advance(time.Hour)
 
 		mu.Lock()
 		defer mu.Unlock()
@@ -119,8 +117,7 @@ func TestAHangingCheckIsFailedWithItsTimeoutAndStopsNoOther(t *testing.T) {
 		other.Interval, other.Cost = time.Second, health.Expensive // waits for its turn behind hang
 		m := monitor(t, only(hang, other))
 
-		time.Sleep(7 * time.Second)
-		synctest.Wait()
+		advance(7 * time.Second)
 		got := find(t, m.Report(), "hang")
 		if got.Status != health.Failed || !strings.Contains(got.Reason, "5s") || got.Remedy == "" || !got.Running {
 			t.Errorf("while it hangs: %+v", got)
@@ -129,8 +126,7 @@ func TestAHangingCheckIsFailedWithItsTimeoutAndStopsNoOther(t *testing.T) {
 		if before == 0 {
 			t.Error("the other expensive check waits for the one that hangs")
 		}
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		advance(10 * time.Second)
 		if n := runs.Load(); n != 1 {
 			t.Errorf("the hanging check was started %d times", n)
 		}
@@ -145,8 +141,7 @@ func TestAHangingCheckIsFailedWithItsTimeoutAndStopsNoOther(t *testing.T) {
 			t.Errorf("on demand: %v, %+v", err, rep)
 		}
 		close(let)
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
+		advance(3 * time.Second)
 		if got := find(t, m.Report(), "hang"); got.Status != health.OK || got.ConsecutiveFailures != 0 {
 			t.Errorf("after it came back: %+v", got)
 		}
@@ -232,13 +227,12 @@ func TestOnlyChangesOfStatusAreLoggedAndTold(t *testing.T) {
 			told = append(told, fmt.Sprintf("%s %s>%s %s %s", c.Check, c.From, c.To, c.Result.Reason, c.Lasted))
 		}
 		m := monitor(t, cfg)
-		time.Sleep(5500 * time.Millisecond)
+		advance(5500 * time.Millisecond)
 		if got := find(t, m.Report(), "steps"); got.ConsecutiveFailures != 2 || got.Status != health.Failed ||
 			!got.Since.Equal(got.LastRun.Add(-time.Second)) {
 			t.Errorf("in the middle: %+v", got)
 		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		advance(time.Minute)
 
 		mu.Lock()
 		defer mu.Unlock()
@@ -269,8 +263,7 @@ func TestAHookThatPanicsStopsNothing(t *testing.T) {
 		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		cfg.OnChange = func(health.Change) { panic("in the hook") }
 		m := monitor(t, cfg)
-		time.Sleep(10500 * time.Millisecond)
-		synctest.Wait()
+		advance(10500 * time.Millisecond)
 		if got := find(t, m.Report(), "bad"); got.RunCount != 11 || got.ConsecutiveFailures != 11 {
 			t.Errorf("got %+v", got)
 		}
@@ -431,7 +424,7 @@ func TestStopNamesTheCheckThatDoesNotReturn(t *testing.T) {
 		if err := m.StartWithoutDatabase(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(5 * time.Second)
+		advance(5 * time.Second)
 		if got := find(t, m.Report(), "stubborn"); !got.Running || got.RunCount != 0 {
 			t.Errorf("beside the old run: %+v", got)
 		}

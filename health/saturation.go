@@ -25,8 +25,8 @@ func checkSaturation(cfg Config) Check {
 				name, remedy string
 				now          pool.PoolStat
 			}{
-				{"writer", "make write transactions shorter: nothing but statements belongs into a Write closure", st.Writer},
-				{"readers", "raise pool.Config.MaxReaders, or make Read closures shorter and read iterators to their end", st.Readers},
+				{"writer", remedyWriter, st.Writer},
+				{"readers", remedyReaders, st.Readers},
 			}
 			var bad []Result
 			var texts []string

@@ -61,7 +61,24 @@ func TestABusyWriterIsDegradedAndNotFailed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Release()
-	want(t, run(t, db, health.Config{WriterWait: time.Millisecond}, health.WriteProbe), health.Degraded, "writer was busy", "1ms")
+	want(t, run(t, db, health.Config{ProbeWait: time.Millisecond}, health.WriteProbe), health.Degraded, "writer was busy", "1ms")
+}
+
+func TestSaturatedReadersAreDegradedAndNotFailed(t *testing.T) {
+	db := open(t, pool.Config{MaxReaders: 1})
+	c, err := db.AcquireReader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Release()
+	want(t, run(t, db, health.Config{ProbeWait: time.Millisecond}, health.FileIdentity), health.Degraded, "no reader", "1ms")
+	want(t, run(t, db, health.Config{}, health.FreshRead), health.OK) // has a connection of its own
+	slow := builtin(t, health.Config{Migrations: func(ctx context.Context, db *pool.DB) (int64, int64, error) {
+		_, err := db.AcquireReader(ctx)
+		return 0, 0, err
+	}}, health.MigrationVersion)
+	slow.Timeout = time.Millisecond
+	want(t, runCheck(t, db, slow), health.Degraded, "in time")
 }
 
 func TestALockOfAnotherProgramIsDegradedAndNotFailed(t *testing.T) {
@@ -76,7 +93,7 @@ func TestALockOfAnotherProgramIsDegradedAndNotFailed(t *testing.T) {
 	if err := other.Begin(t.Context(), sqlite.Immediate); err != nil {
 		t.Fatal(err)
 	}
-	want(t, run(t, db, health.Config{WriterWait: 50 * time.Millisecond}, health.WriteProbe), health.Degraded, "write lock")
+	want(t, run(t, db, health.Config{ProbeWait: 50 * time.Millisecond}, health.WriteProbe), health.Degraded, "write lock")
 	if err := other.Rollback(); err != nil {
 		t.Fatal(err)
 	}
@@ -214,9 +231,9 @@ func TestNoBackupAtAllIsFailedAfterADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := builtin(t, health.Config{Backups: backupAt{}}, health.BackupAge)
 		want(t, runCheck(t, nil, c), health.Degraded)
-		time.Sleep(25 * time.Hour) // of the bubble's clock
+		advance(25 * time.Hour)
 		want(t, runCheck(t, nil, c), health.Degraded)
-		time.Sleep(time.Hour)
+		advance(time.Hour)
 		want(t, runCheck(t, nil, c), health.Failed, "26h0m0s")
 	})
 }

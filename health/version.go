@@ -15,6 +15,9 @@ func checkMigrations(cfg Config) Check {
 		Run: func(ctx context.Context, db *pool.DB) Result {
 			current, wanted, err := cfg.Migrations(ctx, db)
 			switch {
+			case err != nil && ctx.Err() != nil:
+				// The look-up may have waited for a reader; saturation is no failure.
+				return degraded(remedyReaders, "the migration version could not be read in time: %v", err)
 			case err != nil:
 				return failed(remedyFor(err), "cannot read the migration version: %v", err)
 			case current < wanted:
