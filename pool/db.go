@@ -68,7 +68,7 @@ func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
 		// The caller's context may be what failed; closing must go on.
 		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		return nil, errors.Join(err, db.Close(closeCtx))
+		return nil, and(err, db.Close(closeCtx))
 	}
 	return db, nil
 }

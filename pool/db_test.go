@@ -111,6 +111,9 @@ func TestAWriteIsCommittedWhenItsClosureReturnsNilAndUndoneWhenNot(t *testing.T)
 	}); !errors.Is(err, boom) {
 		t.Fatal(err)
 	}
+	if err := db.Write(ctx, func(context.Context, lido.Tx) error { return boom }); err != boom {
+		t.Errorf("the closure's error came back as another: %v", err)
+	}
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -125,7 +128,7 @@ func TestAWriteIsCommittedWhenItsClosureReturnsNilAndUndoneWhenNot(t *testing.T)
 	if n := count(t, ctx, db); n != 1 {
 		t.Errorf("%d items, want 1", n)
 	}
-	if s := db.Stat(); s.Commits != 1 || s.Rollbacks != 2 || s.LastCommit.IsZero() {
+	if s := db.Stat(); s.Commits != 1 || s.Rollbacks != 3 || s.LastCommit.IsZero() {
 		t.Errorf("%+v", s)
 	}
 }
@@ -302,8 +305,12 @@ func TestACancelledContextEndsEveryWait(t *testing.T) {
 	}
 	held(func() { // waiting for a connection
 		for name, wait := range map[string]func(ctx context.Context) error{
-			"Read":          func(ctx context.Context) error { return db.Read(ctx, func(context.Context, lido.Reader) error { return nil }) },
-			"Write":         func(ctx context.Context) error { return db.Write(ctx, func(context.Context, lido.Tx) error { return nil }) },
+			"Read": func(ctx context.Context) error {
+				return db.Read(ctx, func(context.Context, lido.Reader) error { return nil })
+			},
+			"Write": func(ctx context.Context) error {
+				return db.Write(ctx, func(context.Context, lido.Tx) error { return nil })
+			},
 			"PrepareRead":   func(ctx context.Context) error { _, err := scalar(ctx, db, countItems); return err },
 			"PrepareWrite":  func(ctx context.Context) error { return run(ctx, db, insertItem, "x") },
 			"AcquireReader": func(ctx context.Context) error { _, err := db.AcquireReader(ctx); return err },
@@ -515,11 +522,11 @@ func TestOpenSaysWhatIsWrongWithTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		garbage:                              "restore a backup",
-		dir:                                  "is a directory",
+		garbage:                               "restore a backup",
+		dir:                                   "is a directory",
 		filepath.Join(dir, "no", "folder.db"): "folder must exist",
-		":memory:":                           "name a file",
-		"":                                   "name a file",
+		":memory:":                            "name a file",
+		"":                                    "name a file",
 	} {
 		db, err := pool.Open(t.Context(), path, pool.Config{})
 		if err == nil {

@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/lidodb/lido"
@@ -136,19 +135,21 @@ func (s *recorded) run() error {
 	for i, v := range s.params {
 		v.bindTo(inner, i+1)
 	}
-	s.columns = inner.ColumnCount()
-	for i := range s.columns {
-		s.names = append(s.names, inner.ColumnName(i))
-	}
 	for {
 		row, err := inner.Step()
 		if err != nil {
-			err = errors.Join(unknownIf(c, err), inner.Close())
+			err = and(unknownIf(c, err), inner.Close())
 			db.rollbacks.Add(1)
 			return err
 		}
 		if !row {
 			break
+		}
+		if s.names == nil {
+			s.columns = inner.ColumnCount()
+			for i := range s.columns {
+				s.names = append(s.names, inner.ColumnName(i))
+			}
 		}
 		for i := range s.columns {
 			s.rows = append(s.rows, copyColumn(inner, i))

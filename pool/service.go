@@ -22,7 +22,7 @@ func (db *DB) startServices(ctx context.Context) error {
 	for _, s := range db.cfg.Services {
 		if err := s.Start(ctx, db); err != nil {
 			err = fmt.Errorf("pool: start %T: %w", s, err)
-			return errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+			return and(err, s.Stop(context.WithoutCancel(ctx)))
 		}
 		db.started = append(db.started, s)
 	}

@@ -93,7 +93,7 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx
 	db.writes.Add(1)
 	defer t.end()
 	if err := fn(context.WithValue(ctx, closureKey{db}, t), t); err != nil {
-		return errors.Join(err, t.rollback())
+		return and(err, t.rollback())
 	}
 	return t.commit(ctx)
 }
@@ -107,10 +107,10 @@ func (t *tx) commit(ctx context.Context) error {
 	case !t.conn.InTransaction():
 		return fmt.Errorf("pool: commit: the transaction has ended before its closure did")
 	case ctx.Err() != nil:
-		return errors.Join(context.Cause(ctx), t.rollback())
+		return and(context.Cause(ctx), t.rollback())
 	}
 	if err := t.conn.Commit(); err != nil {
-		return errors.Join(commitError(t.conn, err), t.rollback())
+		return and(commitError(t.conn, err), t.rollback())
 	}
 	t.db.committed()
 	return nil
@@ -124,6 +124,15 @@ func commitError(c *sqlite.Conn, err error) error {
 		return fmt.Errorf("pool: commit: %w: %w", lido.ErrCommitUnknown, err)
 	}
 	return fmt.Errorf("pool: commit: nothing was applied: %w", err)
+}
+
+// and joins what went wrong while cleaning up to err, which stays itself when
+// nothing did: callers compare it.
+func and(err, cleanup error) error {
+	if cleanup == nil {
+		return err
+	}
+	return errors.Join(err, cleanup)
 }
 
 func (db *DB) committed() {

@@ -35,7 +35,7 @@ func (c *Conn) Backup(ctx context.Context, dst *Conn, opt BackupOptions) (err er
 		return err
 	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
-	c.setContext(ctx)
+	c.ctx = endable(ctx)
 	defer func() { c.ctx = nil }()
 	name := cString(c.tls, "main")
 	defer free(c.tls, name)

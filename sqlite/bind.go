@@ -13,10 +13,14 @@ import (
 //
 // https://www.sqlite.org/c3ref/bind_blob.html
 
-// bound keeps a refusal of the engine to bind parameter i.
-func (s *Stmt) bound(i int, rc int32) {
+// done notes that parameter i was set, or keeps the engine's refusal.
+func (s *Stmt) done(i int, rc int32) {
 	switch rc {
 	case lib.SQLITE_OK:
+		if s.bound[i-1] != s.run {
+			s.bound[i-1] = s.run
+			s.boundCount++
+		}
 	case lib.SQLITE_RANGE:
 		s.Fail(fmt.Errorf("parameter %d: the statement has %d", i, s.ParamCount()))
 	default:
@@ -28,24 +32,33 @@ func (s *Stmt) bound(i int, rc int32) {
 // its connection.
 func (s *Stmt) usable() bool { return s.inUse && !s.ended && !s.conn.faulted && s.stmt != 0 }
 
+// bindTheRest sets the parameters that this run has left out to NULL.
+func (s *Stmt) bindTheRest() {
+	for i, run := range s.bound {
+		if run != s.run {
+			s.BindNull(i + 1)
+		}
+	}
+}
+
 // BindNull sets parameter i to NULL.
 func (s *Stmt) BindNull(i int) {
 	if s.usable() {
-		s.bound(i, lib.Xsqlite3_bind_null(s.conn.tls, s.stmt, int32(i)))
+		s.done(i, lib.Xsqlite3_bind_null(s.conn.tls, s.stmt, int32(i)))
 	}
 }
 
 // BindInt64 sets parameter i to an integer.
 func (s *Stmt) BindInt64(i int, v int64) {
 	if s.usable() {
-		s.bound(i, lib.Xsqlite3_bind_int64(s.conn.tls, s.stmt, int32(i), v))
+		s.done(i, lib.Xsqlite3_bind_int64(s.conn.tls, s.stmt, int32(i), v))
 	}
 }
 
 // BindFloat64 sets parameter i to a real number. The engine stores NaN as NULL.
 func (s *Stmt) BindFloat64(i int, v float64) {
 	if s.usable() {
-		s.bound(i, lib.Xsqlite3_bind_double(s.conn.tls, s.stmt, int32(i), v))
+		s.done(i, lib.Xsqlite3_bind_double(s.conn.tls, s.stmt, int32(i), v))
 	}
 }
 
@@ -54,12 +67,12 @@ func (s *Stmt) BindText(i int, v string) {
 	if !s.usable() {
 		return
 	}
-	p, free, err := place(s, v)
+	p, free, err := place(s, i, v)
 	if err != nil {
 		s.Fail(fmt.Errorf("parameter %d: %w", i, err))
 		return
 	}
-	s.bound(i, lib.Xsqlite3_bind_text(s.conn.tls, s.stmt, int32(i), p, int32(len(v)), free))
+	s.done(i, lib.Xsqlite3_bind_text(s.conn.tls, s.stmt, int32(i), p, int32(len(v)), free))
 }
 
 // BindBlob sets parameter i to a copy of v, or to NULL if v is nil.
@@ -71,18 +84,18 @@ func (s *Stmt) BindBlob(i int, v []byte) {
 	if !s.usable() {
 		return
 	}
-	p, free, err := place(s, v)
+	p, free, err := place(s, i, v)
 	if err != nil {
 		s.Fail(fmt.Errorf("parameter %d: %w", i, err))
 		return
 	}
-	s.bound(i, lib.Xsqlite3_bind_blob(s.conn.tls, s.stmt, int32(i), p, int32(len(v)), free))
+	s.done(i, lib.Xsqlite3_bind_blob(s.conn.tls, s.stmt, int32(i), p, int32(len(v)), free))
 }
 
-// place copies v to where the engine can read it until the statement is reset,
+// place copies v, for parameter i, to where the engine can read it until the statement is reset,
 // and returns the address and the function that frees it, which is 0 for the
 // arena.
-func place[B string | []byte](s *Stmt, v B) (p, free uintptr, err error) {
+func place[B string | []byte](s *Stmt, i int, v B) (p, free uintptr, err error) {
 	n := len(v)
 	if s.arena == 0 {
 		if s.arena = malloc(s.conn.tls, arenaBytes); s.arena == 0 {
@@ -102,5 +115,6 @@ func place[B string | []byte](s *Stmt, v B) (p, free uintptr, err error) {
 		return 0, 0, errors.New("out of memory")
 	}
 	copy(bytesAt(p, n), v)
+	s.large = append(s.large, int32(i))
 	return p, freeFunction, nil
 }

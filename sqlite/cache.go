@@ -18,8 +18,13 @@ func newStmtCache(max int) stmtCache {
 }
 
 func (k *stmtCache) get(sql string) *Stmt {
+	// The same statement again, as in a loop: equal strings that are the same
+	// string compare at once.
+	if s := k.newest; s != nil && s.sql == sql {
+		return s
+	}
 	s := k.byText[sql]
-	if s != nil && s != k.newest {
+	if s != nil {
 		k.unlink(s)
 		k.pushNewest(s)
 	}

@@ -38,7 +38,7 @@ func (c *Conn) Checkpoint(ctx context.Context, mode CheckpointMode) (res Checkpo
 		return res, err
 	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
-	c.setContext(ctx)
+	c.ctx = endable(ctx)
 	defer func() { c.ctx = nil }()
 	// The progress handler does not run in a checkpoint; the engine's own flag
 	// is what it looks at.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"unsafe"
 
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
@@ -42,36 +43,67 @@ func (s *Stmt) ColumnOrigin(i int) (database, table, column string) {
 		libc.GoString(lib.Xsqlite3_column_origin_name(tls, s.stmt, n))
 }
 
-// readable refuses to touch a row that has gone.
-func (s *Stmt) readable() bool {
-	if s.running && s.usable() {
-		return true
+// cell is how the engine holds one value of a row (sqlite3_value).
+type cell = lib.Tsqlite3_value
+
+const cellSize = unsafe.Sizeof(cell{})
+
+// cell returns column i of the current row, or nil where there is none.
+//
+// It reads what sqlite3_column_value reads. The engine's accessors each look
+// the cell up again, and a column needs three of them (its type, its bytes and
+// their number): that is most of the time a long list takes. The structures
+// are those of the pinned engine; TestCellsAreWhatTheAccessorsAnswer holds
+// them against the accessors.
+func (s *Stmt) cell(i int) *cell {
+	if !s.usable() {
+		return nil
 	}
-	s.Fail(fmt.Errorf("no row to read: %w", lido.ErrClosed))
-	return false
+	vm := (*lib.TVdbe)(pointer(s.stmt))
+	if vm.FpResultRow == 0 || uint(i) >= uint(vm.FnResColumn) {
+		return nil
+	}
+	return (*cell)(pointer(vm.FpResultRow + uintptr(i)*cellSize))
+}
+
+// kind is the storage class of the value in a cell, in the order in which the
+// engine itself asks.
+func kind(c *cell) lido.Type {
+	switch {
+	case c == nil || c.Fflags&lib.MEM_Null != 0:
+		return lido.Null
+	case c.Fflags&(lib.MEM_Real|lib.MEM_IntReal) != 0:
+		return lido.Float
+	case c.Fflags&lib.MEM_Int != 0:
+		return lido.Integer
+	case c.Fflags&lib.MEM_Str != 0:
+		return lido.Text
+	}
+	return lido.Blob
 }
 
 // ColumnType returns the storage class of column i.
 func (s *Stmt) ColumnType(i int) lido.Type {
-	if !s.readable() {
-		return lido.Null
+	c := s.cell(i)
+	if c == nil {
+		s.unreadable(i, lido.Null, "a value")
 	}
-	return lido.Type(lib.Xsqlite3_column_type(s.conn.tls, s.stmt, int32(i)))
+	return kind(c)
 }
 
 // ColumnInt64 reads an integer.
 func (s *Stmt) ColumnInt64(i int) int64 {
-	t := s.ColumnType(i)
-	if t == lido.Integer {
-		return int64(lib.Xsqlite3_column_int64(s.conn.tls, s.stmt, int32(i)))
-	}
+	c := s.cell(i)
+	t := kind(c)
 	switch t {
+	case lido.Integer:
+		return *(*int64)(unsafe.Pointer(&c.Fu))
 	case lido.Float:
 		if v, ok := convert.FloatToInt64(lib.Xsqlite3_column_double(s.conn.tls, s.stmt, int32(i))); ok {
 			return v
 		}
 	case lido.Text:
-		if v, ok := convert.TextToInt64(s.text(i)); ok {
+		if v, ok := convert.TextToInt64(s.text(c, i)); ok {
 			return v
 		}
 	}
@@ -81,12 +113,13 @@ func (s *Stmt) ColumnInt64(i int) int64 {
 
 // ColumnFloat64 reads a number.
 func (s *Stmt) ColumnFloat64(i int) float64 {
-	t := s.ColumnType(i)
+	c := s.cell(i)
+	t := kind(c)
 	switch t {
 	case lido.Float, lido.Integer:
 		return lib.Xsqlite3_column_double(s.conn.tls, s.stmt, int32(i))
 	case lido.Text:
-		if v, ok := convert.TextToFloat64(s.text(i)); ok {
+		if v, ok := convert.TextToFloat64(s.text(c, i)); ok {
 			return v
 		}
 	}
@@ -97,15 +130,19 @@ func (s *Stmt) ColumnFloat64(i int) float64 {
 // ColumnText copies the value as a string. The bytes of text and blobs are
 // copied as they are; numbers become their text.
 func (s *Stmt) ColumnText(i int) string {
-	t := s.ColumnType(i)
-	if t == lido.Null {
-		s.unreadable(i, t, "text")
+	c := s.cell(i)
+	if kind(c) == lido.Null {
+		s.unreadable(i, lido.Null, "text")
 		return ""
 	}
-	return s.text(i)
+	return s.text(c, i)
 }
 
-func (s *Stmt) text(i int) string {
+func (s *Stmt) text(c *cell, i int) string {
+	if c.Fflags&lib.MEM_Str != 0 && c.Fenc == lib.SQLITE_UTF8 {
+		return string(bytesAt(c.Fz, int(c.Fn)))
+	}
+	// A number, a blob, or text of a database in UTF-16: the engine converts.
 	p := lib.Xsqlite3_column_text(s.conn.tls, s.stmt, int32(i))
 	if p == 0 {
 		return ""
@@ -116,7 +153,11 @@ func (s *Stmt) text(i int) string {
 // ColumnBlob appends the bytes of the value to dst. NULL gives nil; an empty
 // value gives a slice that is not nil.
 func (s *Stmt) ColumnBlob(i int, dst []byte) []byte {
-	if s.ColumnType(i) == lido.Null {
+	c := s.cell(i)
+	if c == nil {
+		s.unreadable(i, lido.Null, "a value")
+	}
+	if kind(c) == lido.Null {
 		return nil
 	}
 	p := lib.Xsqlite3_column_blob(s.conn.tls, s.stmt, int32(i))
@@ -132,7 +173,11 @@ func (s *Stmt) ColumnBlob(i int, dst []byte) []byte {
 
 // unreadable keeps the mistake of reading column i as something it is not.
 func (s *Stmt) unreadable(i int, t lido.Type, as string) {
-	if s.err != nil || !s.readable() {
+	if s.err != nil || !s.inUse {
+		return
+	}
+	if !s.usable() || (*lib.TVdbe)(pointer(s.stmt)).FpResultRow == 0 {
+		s.Fail(fmt.Errorf("column %d: no row to read: %w", i, lido.ErrClosed))
 		return
 	}
 	s.Fail(convert.Refusal(i, s.ColumnCount(), s.ColumnName(i), t, as))

@@ -127,7 +127,7 @@ func (c *Conn) Exec(ctx context.Context, sql string) (err error) {
 		return err
 	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
-	c.setContext(ctx)
+	c.ctx = endable(ctx)
 	defer func() { c.ctx = nil }()
 
 	text := cString(c.tls, sql)
@@ -189,7 +189,10 @@ func queryOne[T any](ctx context.Context, c *Conn, sql string, column func(*Stmt
 	default:
 		v = column(s, 0)
 	}
-	return v, errors.Join(err, s.Close())
+	if closeErr := s.Close(); err == nil {
+		err = closeErr
+	}
+	return v, err
 }
 
 // OpenStatements reports whether statements are handed out and not closed.
@@ -206,14 +209,13 @@ func (c *Conn) Close() (err error) {
 		return nil
 	}
 	c.closed = true
-	handle := c.handle
 	if c.faulted || c.db == 0 {
 		// After a fault the engine's structures may be half changed, and closing
 		// a descriptor could drop locks of other connections. Give them up.
-		handles.Delete(handle)
+		unregister(c)
 		return nil
 	}
-	defer handles.Delete(handle)
+	defer unregister(c)
 	defer c.guard(debug.SetPanicOnFault(true), &err)
 	c.ctx = nil
 	c.uninterruptible = true

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -406,5 +407,110 @@ func TestEverythingOnAClosedConnectionIsErrClosed(t *testing.T) {
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestCellsAreWhatTheAccessorsAnswer(t *testing.T) {
+	for _, encoding := range []string{"UTF-8", "UTF-16le", "UTF-16be"} {
+		c := open(t, sqlite.Options{Create: true})
+		exec(t, c, "PRAGMA encoding='"+encoding+"'; CREATE TABLE t(id INTEGER PRIMARY KEY, v, r REAL);"+
+			"INSERT INTO t(v, r) VALUES(NULL, 1), (0, 2.5), (-9223372036854775808, 3), (9223372036854775807, 0), (1.5, 1e300),"+
+			"('', -0.0), ('hällo', NULL), (char(0) || 'x', 4), (x'', 5), (x'00ff', 6), (zeroblob(5000), 7), (hex(randomblob(5000)), 8)")
+		s := prepare(t, c, "SELECT v, r, typeof(v), typeof(r), CAST(v AS TEXT), quote(v) FROM t ORDER BY id")
+		names := map[lido.Type]string{lido.Null: "null", lido.Integer: "integer", lido.Float: "real", lido.Text: "text", lido.Blob: "blob"}
+		rows := 0
+		for {
+			row, err := s.Step()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !row {
+				break
+			}
+			rows++
+			for i := range 2 {
+				if got, want := names[s.ColumnType(i)], s.ColumnText(2+i); got != want {
+					t.Errorf("%s, row %d, column %d: %s, want %s", encoding, rows, i, got, want)
+				}
+			}
+			switch s.ColumnType(0) {
+			case lido.Integer, lido.Float:
+				if got, want := s.ColumnText(0), s.ColumnText(4); got != want {
+					t.Errorf("%s, row %d: %s, want %s", encoding, rows, got, want)
+				}
+				// Reading the text must not have changed the number.
+				if names[s.ColumnType(0)] != s.ColumnText(2) {
+					t.Errorf("%s, row %d: the class changed", encoding, rows)
+				}
+			case lido.Text:
+				if got, want := s.ColumnText(0), s.ColumnText(4); got != want {
+					t.Errorf("%s, row %d: %q, want %q", encoding, rows, got, want)
+				}
+			case lido.Blob:
+				if got, want := fmt.Sprintf("X'%X'", s.ColumnBlob(0, nil)), s.ColumnText(5); got != want {
+					t.Errorf("%s, row %d: %s, want %s", encoding, rows, got, want)
+				}
+			}
+		}
+		if err := s.Close(); err != nil || rows != 12 {
+			t.Error(err, rows)
+		}
+	}
+}
+
+func TestAParameterThatIsNotBoundIsNullEvenAfterAnEarlierRunBoundIt(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	for i := range 4 {
+		s := prepare(t, c, "SELECT ?1, ?2, ?3")
+		if i%2 == 0 {
+			s.BindText(1, "secret")
+			s.BindInt64(2, 7)
+			s.BindBlob(3, make([]byte, 10_000))
+		}
+		if _, err := s.Step(); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 3 {
+			if isNull := s.ColumnType(n) == lido.Null; isNull != (i%2 == 1) {
+				t.Errorf("run %d, column %d: %s", i, n, s.ColumnType(n))
+			}
+		}
+		if err := s.Reset(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Step(); err != nil || s.ColumnType(0) != lido.Null {
+			t.Error("the value outlived Reset")
+		}
+		_ = s.Close()
+	}
+}
+
+func TestACachedStatementIsNotPlannedAnewOnEveryRun(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	exec(t, c, "CREATE TABLE a(id INTEGER PRIMARY KEY, v); CREATE TABLE b(x, aid); CREATE INDEX b_x ON b(x)")
+	planned := 0
+	c.SetAuthorizer(func(action sqlite.Action, _, _, _, _ string) sqlite.Auth {
+		if action == sqlite.ActionSelect {
+			planned++
+		}
+		return sqlite.AuthOK
+	})
+	for _, sql := range []string{
+		"SELECT v FROM a ORDER BY id LIMIT ?1",
+		"SELECT aid FROM b WHERE x = ?1 ORDER BY aid",
+		"SELECT a.v FROM a JOIN b ON b.aid = a.id WHERE b.x = ?1",
+	} {
+		planned = 0
+		for range 10 {
+			s := prepare(t, c, sql)
+			s.BindInt64(1, 1000)
+			if _, err := s.Step(); err != nil {
+				t.Fatal(err)
+			}
+			_ = s.Close()
+		}
+		if planned > 2 { // once, and once more with the first value
+			t.Errorf("%s: planned %d times in 10 runs", sql, planned)
+		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"modernc.org/libc"
@@ -19,22 +18,33 @@ const progressOps = 1000
 // handles finds a connection from the number that the engine passes to the
 // callbacks. It is a global because the callbacks must be top-level functions:
 // the collector cannot see a closure that only the engine refers to.
-var (
-	handles    sync.Map // uintptr -> *Conn
-	lastHandle atomic.Uintptr
-)
+var handles struct {
+	sync.RWMutex
+	conns map[uintptr]*Conn
+	last  uintptr
+}
 
 func register(c *Conn) {
-	c.handle = lastHandle.Add(1)
-	handles.Store(c.handle, c)
+	handles.Lock()
+	defer handles.Unlock()
+	if handles.conns == nil {
+		handles.conns = make(map[uintptr]*Conn)
+	}
+	handles.last++
+	c.handle = handles.last
+	handles.conns[c.handle] = c
+}
+
+func unregister(c *Conn) {
+	handles.Lock()
+	defer handles.Unlock()
+	delete(handles.conns, c.handle)
 }
 
 func connOf(handle uintptr) *Conn {
-	c, ok := handles.Load(handle)
-	if !ok {
-		return nil
-	}
-	return c.(*Conn)
+	handles.RLock()
+	defer handles.RUnlock()
+	return handles.conns[handle]
 }
 
 // Interrupt stops what runs on the connection and makes everything after it
@@ -99,14 +109,12 @@ func onBusy(_ *libc.TLS, handle uintptr, count int32) int32 {
 	}
 }
 
-// setContext makes ctx the one that the callbacks look at. A context that
-// never ends is not looked at.
-func (c *Conn) setContext(ctx context.Context) {
+// endable returns ctx if it can end, and nil if there is no use in looking.
+func endable(ctx context.Context) context.Context {
 	if ctx == nil || ctx.Done() == nil {
-		c.ctx = nil
-		return
+		return nil
 	}
-	c.ctx = ctx
+	return ctx
 }
 
 func (c *Conn) installCallbacks() {

@@ -37,9 +37,18 @@ type Stmt struct {
 	rowid   int64
 
 	// Short values are bound from this block, which lives as long as the
-	// statement; longer ones get memory of their own.
+	// statement; longer ones get memory of their own, named in large.
 	arena     uintptr
 	arenaUsed int
+	large     []int32
+
+	// Values stay bound from one run to the next, because clearing them would
+	// make the engine plan many statements anew. So that none is used twice,
+	// bound holds the run in which each parameter was last set, and Step sets
+	// what this run has not.
+	run        uint32
+	bound      []uint32
+	boundCount int
 
 	cached       bool
 	newer, older *Stmt // the cache's list
@@ -71,7 +80,7 @@ func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 		}
 		s = fresh
 	}
-	s.ctx = ctx
+	s.ctx = endable(ctx)
 	s.inUse = true
 	s.prev, s.next = nil, c.open
 	if c.open != nil {
@@ -85,7 +94,7 @@ func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 func (c *Conn) compile(ctx context.Context, sql string) (s *Stmt, err error) {
 	defer c.guard(debug.SetPanicOnFault(true), &err)
 	before := c.ctx
-	c.setContext(ctx)
+	c.ctx = endable(ctx)
 	defer func() { c.ctx = before }()
 
 	text := cString(c.tls, sql)
@@ -109,6 +118,8 @@ func (c *Conn) compile(ctx context.Context, sql string) (s *Stmt, err error) {
 		return nil, fmt.Errorf("sqlite: prepare: more than one statement; the second begins at byte %d", len(sql)-len(rest))
 	}
 	s.readOnly = lib.Xsqlite3_stmt_readonly(c.tls, s.stmt) != 0
+	s.bound = make([]uint32, s.ParamCount())
+	s.run = 1
 	return s, nil
 }
 
@@ -165,9 +176,12 @@ func (s *Stmt) Step() (row bool, err error) {
 		return false, err
 	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
-	c.setContext(s.ctx)
+	c.ctx = s.ctx
 	if !s.running {
 		s.running = true
+		if s.boundCount < len(s.bound) {
+			s.bindTheRest()
+		}
 		if !s.readOnly {
 			s.total = int64(lib.Xsqlite3_total_changes64(c.tls, c.db))
 		}
@@ -225,14 +239,19 @@ func (s *Stmt) Reset() error {
 	return err
 }
 
-// rewind resets the engine's statement and forgets the bound values.
+// rewind resets the engine's statement and begins a new run.
 func (s *Stmt) rewind() {
 	s.running = false
+	s.run++
+	s.boundCount = 0
 	if s.conn.faulted || s.stmt == 0 {
 		return
 	}
 	lib.Xsqlite3_reset(s.conn.tls, s.stmt)
-	lib.Xsqlite3_clear_bindings(s.conn.tls, s.stmt)
+	for _, i := range s.large {
+		lib.Xsqlite3_bind_null(s.conn.tls, s.stmt, i)
+	}
+	s.large = s.large[:0]
 	s.arenaUsed = 0
 }
 
@@ -259,12 +278,6 @@ func (s *Stmt) Close() error {
 	s.changed, s.rowid = 0, 0
 	if c.faulted || s.stmt == 0 {
 		return err
-	}
-	// A statement that the engine had to prepare again, because the schema
-	// changed, is prepared from scratch next time.
-	stale := lib.Xsqlite3_stmt_status(c.tls, s.stmt, lib.SQLITE_STMTSTATUS_REPREPARE, 0) > 0
-	if stale && s.cached {
-		c.cache.remove(s)
 	}
 	if !s.cached {
 		s.finalize()

@@ -62,7 +62,7 @@ func (c *Conn) control(ctx context.Context, kept **Stmt, sql string) (err error)
 		return err
 	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
-	c.setContext(ctx)
+	c.ctx = endable(ctx)
 	c.uninterruptible = true
 	authorizer := c.authorizer
 	c.authorizer = nil
