@@ -1,0 +1,79 @@
+package migrate
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/pressly/goose/v3"
+)
+
+// template is what Create writes.
+const template = `-- +goose Up
+-- Statements end with a semicolon. Put those that hold semicolons, such as
+-- CREATE TRIGGER, between "-- +goose StatementBegin" and "-- +goose StatementEnd".
+
+
+-- +goose Down
+-- Undo it here.
+
+`
+
+// timestamps are versions of 14 digits, which goose makes from the time of day.
+const timestamps = 1e13
+
+// Create writes an empty migration into the folder dir and returns its path.
+// Its number is the next after the highest there, or the time in UTC where the
+// highest is a time itself. The name's words are joined by underscores.
+func Create(dir, name string) (string, error) {
+	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
+	if len(words) == 0 {
+		return "", fmt.Errorf("migrate: create: %q has no letter or digit to name a migration by", name)
+	}
+	for {
+		version, err := nextVersion(dir)
+		if err != nil {
+			return "", fmt.Errorf("migrate: create: %w", err)
+		}
+		path := filepath.Join(dir, fmt.Sprintf("%05d_%s.sql", version, strings.Join(words, "_")))
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if errors.Is(err, os.ErrExist) {
+			continue // someone else made it since nextVersion looked
+		}
+		if err != nil {
+			return "", fmt.Errorf("migrate: create: %w", err)
+		}
+		_, err = f.WriteString(template)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return "", fmt.Errorf("migrate: create: %w", err)
+		}
+		return path, nil
+	}
+}
+
+func nextVersion(dir string) (int64, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	highest := int64(0)
+	for _, e := range entries {
+		if v, err := goose.NumericComponent(e.Name()); err == nil {
+			highest = max(highest, v)
+		}
+	}
+	if highest < timestamps {
+		return highest + 1, nil
+	}
+	var now int64
+	if _, err := fmt.Sscan(time.Now().UTC().Format("20060102150405"), &now); err != nil {
+		return 0, err
+	}
+	return max(highest+1, now), nil
+}

@@ -1,0 +1,379 @@
+package stdlib
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/pool"
+	"github.com/lidodb/lido/sqlite"
+)
+
+// conn is what database/sql takes for a connection. It holds one of the pool
+// only for a transaction, a session or open rows.
+//
+// database/sql calls it from one goroutine at a time.
+type conn struct {
+	connector *connector
+
+	held *pool.Conn // by tx or by the session
+	tx   *tx        // the transaction of BeginTx
+	rows int        // streaming from held
+}
+
+var (
+	_ driver.ConnBeginTx        = (*conn)(nil)
+	_ driver.ConnPrepareContext = (*conn)(nil)
+	_ driver.ExecerContext      = (*conn)(nil)
+	_ driver.QueryerContext     = (*conn)(nil)
+	_ driver.Pinger             = (*conn)(nil)
+	_ driver.SessionResetter    = (*conn)(nil)
+	_ driver.Validator          = (*conn)(nil)
+)
+
+// lease is a connection of the pool for one call.
+type lease struct {
+	*pool.Conn
+	own    bool         // to be given back when the call ends
+	reader bool         // borrowed from the readers
+	ready  *sqlite.Stmt // the call's only statement, if finding the place has prepared it
+}
+
+// lease finds the connection on which stmts are to run.
+func (c *conn) lease(ctx context.Context, stmts []statement) (lease, error) {
+	if c.held != nil {
+		return lease{Conn: c.held}, nil
+	}
+	if c.connector.readOnly {
+		r, err := c.connector.db.AcquireReader(ctx)
+		return lease{Conn: r, own: true, reader: true}, err
+	}
+	if len(stmts) == 1 && stmts[0].class == classRead {
+		r, err := c.connector.db.AcquireReader(ctx)
+		if err != nil {
+			return lease{}, err
+		}
+		s, err := r.Prepare(ctx, stmts[0].text)
+		if err != nil {
+			r.Release()
+			return lease{}, err
+		}
+		if s.ReadOnly() {
+			return lease{Conn: r, own: true, reader: true, ready: s}, nil
+		}
+		err = s.Close()
+		r.Release()
+		if err != nil {
+			return lease{}, err
+		}
+	}
+	w, err := c.connector.db.AcquireWriter(ctx)
+	return lease{Conn: w, own: true}, err
+}
+
+// settle ends a call. What the call has left on the connection decides whether
+// it is given back or becomes this conn's session.
+func (c *conn) settle(l lease) {
+	marked := l.InTransaction() || l.Tainted() != ""
+	switch {
+	case l.own && marked && !l.reader && l.Broken() == nil:
+		c.held = l.Conn
+	case l.own:
+		l.Release()
+	case c.tx != nil:
+		if !l.InTransaction() && c.tx.lost == nil {
+			c.tx.lost = errTransactionEnded
+		}
+	case !marked && c.rows == 0:
+		c.endSession()
+	}
+}
+
+// endSession gives back what a session holds. The pool rolls back an open
+// transaction, and closes a connection whose settings were changed.
+func (c *conn) endSession() {
+	if c.held == nil || c.tx != nil {
+		return
+	}
+	held := c.held
+	c.held = nil
+	if err := held.Rollback(); err != nil {
+		held.Destroy(err)
+		return
+	}
+	held.Release()
+}
+
+// refused is asked before each statement.
+func (c *conn) refused(s statement) error {
+	if c.tx == nil {
+		return nil
+	}
+	if c.tx.lost != nil {
+		return fmt.Errorf("stdlib: the transaction was rolled back by the engine after an earlier error: %w",
+			errors.Join(lido.ErrClosed, c.tx.lost))
+	}
+	if s.class == classBegin || s.class == classEnd {
+		return fmt.Errorf("stdlib: %q inside a transaction of database/sql; use its Commit and Rollback, or SAVEPOINT to nest", s.text)
+	}
+	return nil
+}
+
+// prepare readies s with its arguments. For transaction control, which runs at
+// once, there is no statement to return.
+func (c *conn) prepare(ctx context.Context, l *lease, s statement, args *arguments, last bool) (*sqlite.Stmt, error) {
+	if err := c.refused(s); err != nil {
+		return nil, err
+	}
+	if s.class.control() {
+		if last {
+			if err := args.rest(); err != nil {
+				return nil, err
+			}
+		}
+		if s.class != classBegin { // must work on behalf of a caller who has given up
+			ctx = context.WithoutCancel(ctx)
+		}
+		c.connector.note(ctx, s.text)
+		return nil, l.Control(ctx, s.text)
+	}
+	st := l.ready
+	l.ready = nil
+	if st == nil {
+		var err error
+		if st, err = l.Prepare(ctx, s.text); err != nil {
+			return nil, c.failed(err)
+		}
+	}
+	err := args.bind(st, last)
+	if err == nil && c.tx != nil && c.tx.readOnly && !st.ReadOnly() {
+		err = fmt.Errorf("stdlib: %w", lido.ErrReadOnly)
+	}
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	c.connector.note(ctx, s.text)
+	return st, nil
+}
+
+// failed notes an error of the engine that has ended the whole transaction.
+func (c *conn) failed(err error) error {
+	if c.tx != nil && c.tx.lost == nil && !c.held.InTransaction() {
+		c.tx.lost = err
+	}
+	return err
+}
+
+// run takes one statement to its end.
+func (c *conn) run(ctx context.Context, l *lease, s statement, args *arguments, last bool) (result, error) {
+	st, err := c.prepare(ctx, l, s, args, last)
+	if err != nil || st == nil {
+		return result{}, err
+	}
+	for row := true; row; {
+		if row, err = st.Step(); err != nil {
+			return result{}, errors.Join(c.failed(err), st.Close())
+		}
+	}
+	res := result{rowid: st.LastInsertID(), changes: st.Changes()}
+	return res, st.Close()
+}
+
+// ExecContext runs every statement of query.
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	return c.exec(ctx, split(query), args)
+}
+
+func (c *conn) exec(ctx context.Context, stmts []statement, list []driver.NamedValue) (driver.Result, error) {
+	args := newArguments(list)
+	if len(stmts) == 0 {
+		return result{}, args.rest()
+	}
+	l, err := c.lease(ctx, stmts)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { c.settle(l) }()
+	var res result
+	for i, s := range stmts {
+		if res, err = c.run(ctx, &l, s, args, i == len(stmts)-1); err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+// QueryContext runs every statement of query and returns the rows of the last.
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	return c.query(ctx, split(query), args)
+}
+
+func (c *conn) query(ctx context.Context, stmts []statement, list []driver.NamedValue) (_ driver.Rows, err error) {
+	args := newArguments(list)
+	if len(stmts) == 0 {
+		return &buffered{}, args.rest()
+	}
+	l, err := c.lease(ctx, stmts)
+	if err != nil {
+		return nil, err
+	}
+	streams := false
+	defer func() {
+		if !streams {
+			c.settle(l)
+		}
+	}()
+	last := len(stmts) - 1
+	for _, s := range stmts[:last] {
+		if _, err := c.run(ctx, &l, s, args, false); err != nil {
+			return nil, err
+		}
+	}
+	st, err := c.prepare(ctx, &l, stmts[last], args, true)
+	if err != nil {
+		return nil, err
+	}
+	if st == nil {
+		return &buffered{}, nil
+	}
+	head := headOf(st)
+	// A query streams from a reader, and inside a transaction. What writes has
+	// run when Query returns, and what has the writer for itself gives it back.
+	if st.ReadOnly() && (l.reader || !l.own) {
+		row, err := st.Step() // now, so that the snapshot is that of the call
+		if err != nil {
+			return nil, errors.Join(c.failed(err), st.Close())
+		}
+		streams = true
+		if !l.own {
+			c.rows++
+		}
+		return &rows{head: head, conn: c, lease: l, stmt: st, row: row, end: !row}, nil
+	}
+	all := &buffered{head: head}
+	for {
+		row, err := st.Step()
+		if err != nil {
+			return nil, errors.Join(c.failed(err), st.Close())
+		}
+		if !row {
+			return all, st.Close()
+		}
+		values := make([]driver.Value, len(head.names))
+		head.read(st, values)
+		all.rows = append(all.rows, values)
+	}
+}
+
+// PrepareContext checks that the engine accepts query. The statement is
+// prepared again, from the pool's cache, on the connection it then runs on.
+func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	s := &stmt{conn: c, list: split(query), params: -1}
+	switch {
+	case len(s.list) == 0:
+		s.params = 0
+		return s, nil
+	case len(s.list) > 1, s.list[0].class == classPragma:
+		// Later statements may need what the first ones make, and a PRAGMA may
+		// take effect while it is prepared.
+		return s, nil
+	case s.list[0].class.control():
+		s.params = 0
+		return s, nil
+	}
+	on := c.held
+	if on == nil {
+		r, err := c.connector.db.AcquireReader(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer r.Release()
+		on = r
+	}
+	st, err := on.Prepare(ctx, s.list[0].text)
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	s.params = st.ParamCount()
+	return s, st.Close()
+}
+
+// Prepare, Begin and the like are database/sql's interfaces from before
+// contexts; it prefers the ones above.
+func (c *conn) Prepare(query string) (driver.Stmt, error) {
+	return c.PrepareContext(context.Background(), query)
+}
+
+func (c *conn) Begin() (driver.Tx, error) {
+	return c.BeginTx(context.Background(), driver.TxOptions{})
+}
+
+// Ping reads the header of the file on a reader.
+func (c *conn) Ping(ctx context.Context) error {
+	on := c.held
+	if on == nil {
+		r, err := c.connector.db.AcquireReader(ctx)
+		if err != nil {
+			return err
+		}
+		defer r.Release()
+		on = r
+	}
+	_, err := on.QueryInt64(ctx, "PRAGMA schema_version")
+	return err
+}
+
+// IsValid is called when a *sql.Conn is closed, and after each call through a
+// *sql.DB: that is where a session ends.
+func (c *conn) IsValid() bool {
+	c.endSession()
+	return true
+}
+
+// ResetSession is called before the conn is used again.
+func (c *conn) ResetSession(context.Context) error {
+	c.endSession()
+	return nil
+}
+
+// Close gives back whatever is held.
+func (c *conn) Close() error {
+	if c.tx != nil {
+		return c.tx.Rollback()
+	}
+	c.endSession()
+	return nil
+}
+
+// stmt is a text that the engine has accepted. It holds no connection.
+type stmt struct {
+	conn   *conn
+	list   []statement
+	params int
+}
+
+var (
+	_ driver.StmtExecContext  = (*stmt)(nil)
+	_ driver.StmtQueryContext = (*stmt)(nil)
+)
+
+func (s *stmt) Close() error  { return nil }
+func (s *stmt) NumInput() int { return s.params }
+
+func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	return s.conn.exec(ctx, s.list, args)
+}
+
+func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	return s.conn.query(ctx, s.list, args)
+}
+
+func (s *stmt) Exec(args []driver.Value) (driver.Result, error) {
+	return s.ExecContext(context.Background(), named(args))
+}
+
+func (s *stmt) Query(args []driver.Value) (driver.Rows, error) {
+	return s.QueryContext(context.Background(), named(args))
+}

@@ -1,0 +1,69 @@
+// Package stdlib offers a pool as a *sql.DB, for goose and for every other
+// library that is written against database/sql.
+//
+// The *sql.DB has no connections of its own: each statement borrows a reader
+// or the writer from the pool and gives it back. Typed code and database/sql
+// code can therefore work side by side on one file in one process, without
+// one of them finding the database locked by the other. No driver is
+// registered and there is no DSN; what a connection is set to is said once, in
+// pool.Config.
+//
+// # Where a statement runs
+//
+//   - BeginTx takes the writer with BEGIN IMMEDIATE and holds it until Commit
+//     or Rollback. The lock is there from the start, so a transaction never
+//     fails half way because it could not be upgraded to write.
+//   - BeginTx with TxOptions.ReadOnly takes a reader, and pins the snapshot
+//     before it returns.
+//   - Outside a transaction a SELECT, VALUES or WITH that the engine itself
+//     calls read-only runs on a reader; all else runs on the writer. Queries
+//     that ask for last_insert_rowid(), changes() or total_changes() run on the
+//     writer, but another caller may have used it meanwhile: take the numbers
+//     from sql.Result, or use RETURNING.
+//   - A statement that changes its connection (PRAGMA with a value, ATTACH, a
+//     temporary table, BEGIN or SAVEPOINT as SQL) makes a *sql.Conn hold the
+//     writer until the *sql.Conn is closed, and all its statements run there.
+//     Through a *sql.DB such a statement has no effect beyond itself: what it
+//     changed is undone when it ends.
+//
+// SQLite has one writer. A goroutine that holds a transaction open and then
+// writes through the *sql.DB waits for itself, until the context it passed
+// ends; use the *sql.Tx.
+//
+// # Guarantees
+//
+//  1. What has been committed is seen by every statement that begins
+//     afterwards, whichever connection it runs on. In WAL mode a commit is
+//     there once its frames are in the WAL index, which is before COMMIT
+//     returns; a read takes the end of the WAL as its snapshot when it begins
+//     (https://www.sqlite.org/wal.html#concurrency). A SELECT after an INSERT
+//     sees the row.
+//  2. A statement that writes has run to its end, and outside a transaction has
+//     been committed, when Exec or Query returns. The rows of a RETURNING
+//     clause are kept in memory, so the writer is free while they are read.
+//  3. When the engine rolls a transaction back by itself (a full disk, an
+//     interrupted write), every later call on the *sql.Tx fails. Nothing of it
+//     ever runs in autocommit.
+//  4. A *sql.Tx or *sql.Rows that is closed gives its connection back; nothing
+//     is held by an idle *sql.DB.
+//
+// # Values
+//
+// A time.Time is written in [lido.TimeLayout]. Columns declared DATE, DATETIME
+// or TIMESTAMP are read as time.Time (text in any form that lido.ParseTime
+// knows, integers as seconds or, from 1e12 on, milliseconds since 1970); text
+// that is no time stays a string. Columns declared BOOLEAN are read as bool.
+// Otherwise the value decides: int64, float64, string, []byte or nil. A nil
+// []byte is written as NULL, an empty one as an empty blob.
+//
+// Arguments are positional or sql.Named, which matches :name, @name and $name.
+// Exec takes several statements; each uses as many of the positional arguments
+// as it has parameters, and the result is that of the last one. Query runs all
+// of them and returns the rows of the last.
+//
+// # Errors
+//
+// What the engine refuses is a *lido.Error, also here: errors.Is(err,
+// lido.ErrUnique) holds. A call made with the context of a lido Write or Read
+// closure is refused with lido.ErrNested; a closed pool answers lido.ErrClosed.
+package stdlib

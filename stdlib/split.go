@@ -1,0 +1,217 @@
+package stdlib
+
+import "strings"
+
+// class is what the first words of a statement say about it.
+type class int
+
+const (
+	classWrite     class = iota // anything that is none of the below
+	classRead                   // a query, if the engine agrees
+	classBegin                  // BEGIN
+	classEnd                    // COMMIT, END, ROLLBACK
+	classSavepoint              // SAVEPOINT, RELEASE, ROLLBACK TO
+	classPragma                 // PRAGMA; some take effect while they are prepared
+)
+
+// control reports transaction control, which must not be interrupted.
+func (c class) control() bool {
+	return c == classBegin || c == classEnd || c == classSavepoint
+}
+
+// statement is one statement of a text, without its semicolon.
+type statement struct {
+	text  string
+	class class
+}
+
+// split cuts text into its statements, as the engine's own sqlite3_complete
+// sees them. Blanks and comments between statements are dropped.
+//
+// https://www.sqlite.org/c3ref/complete.html
+func split(text string) []statement {
+	var out []statement
+	for at := 0; at < len(text); {
+		s, next := scan(text, at)
+		if s.text != "" {
+			out = append(out, s)
+		}
+		at = next
+	}
+	return out
+}
+
+// scan reads the statement that begins at byte at, and returns it with the
+// position behind its semicolon.
+func scan(text string, at int) (statement, int) {
+	var (
+		words   [6]string // the first ones, to tell statements apart by
+		count   int
+		leading = true // only words so far
+		first   = -1
+		last    = at
+		own     bool // asks for counters of the connection
+		trigger bool // inside CREATE TRIGGER, which ends with "; END ;"
+		closing int  // 1 after a semicolon in a trigger, 2 after "; END"
+	)
+	finish := func(next int) (statement, int) {
+		if first < 0 {
+			return statement{}, next
+		}
+		s := statement{text: text[first:last], class: classify(words[:count])}
+		if own && s.class == classRead {
+			s.class = classWrite
+		}
+		return s, next
+	}
+	for i := at; i < len(text); {
+		kind, end := token(text, i)
+		if kind == tokenBlank {
+			i = end
+			continue
+		}
+		if kind == tokenSemicolon {
+			if !trigger || closing == 2 {
+				return finish(end)
+			}
+			closing = 1
+			i, last = end, end
+			continue
+		}
+		if first < 0 {
+			first = i
+		}
+		word := text[i:end]
+		i, last = end, end
+		if kind != tokenWord {
+			leading = false
+			closing = 0
+			continue
+		}
+		if leading && count < len(words) {
+			words[count] = word
+			count++
+			trigger = trigger || createsTrigger(words[:count])
+		}
+		if closing == 1 && strings.EqualFold(word, "END") {
+			closing = 2
+		} else {
+			closing = 0
+		}
+		own = own || readsCounters(word)
+	}
+	return finish(len(text))
+}
+
+// createsTrigger recognises [EXPLAIN [QUERY PLAN]] CREATE [TEMP] TRIGGER.
+func createsTrigger(words []string) bool {
+	if !strings.EqualFold(words[len(words)-1], "TRIGGER") {
+		return false
+	}
+	for _, w := range words[:len(words)-1] {
+		if strings.EqualFold(w, "CREATE") {
+			return true
+		}
+	}
+	return false
+}
+
+// readsCounters names the functions whose answer depends on what the
+// connection has written. The engine calls statements with them read-only.
+func readsCounters(word string) bool {
+	switch len(word) {
+	case 7:
+		return strings.EqualFold(word, "changes")
+	case 13:
+		return strings.EqualFold(word, "total_changes")
+	case 17:
+		return strings.EqualFold(word, "last_insert_rowid")
+	}
+	return false
+}
+
+func classify(words []string) class {
+	if len(words) == 0 {
+		return classWrite
+	}
+	if strings.EqualFold(words[0], "EXPLAIN") {
+		words = words[1:]
+		if len(words) > 1 && strings.EqualFold(words[0], "QUERY") && strings.EqualFold(words[1], "PLAN") {
+			words = words[2:]
+		}
+		c := classify(words)
+		if c.control() {
+			return classWrite
+		}
+		return c
+	}
+	switch strings.ToUpper(words[0]) {
+	case "SELECT", "VALUES", "WITH":
+		return classRead
+	case "BEGIN":
+		return classBegin
+	case "COMMIT", "END":
+		return classEnd
+	case "SAVEPOINT", "RELEASE":
+		return classSavepoint
+	case "PRAGMA":
+		return classPragma
+	case "ROLLBACK":
+		for _, w := range words[1:min(3, len(words))] {
+			if strings.EqualFold(w, "TO") {
+				return classSavepoint
+			}
+		}
+		return classEnd
+	}
+	return classWrite
+}
+
+type tokenKind int
+
+const (
+	tokenOther tokenKind = iota
+	tokenBlank
+	tokenWord
+	tokenSemicolon
+)
+
+// token returns the kind and the end of the token at byte i. What is left open
+// at the end of the text ends there; the engine will say so.
+//
+// https://www.sqlite.org/tokenreq.html
+func token(text string, i int) (tokenKind, int) {
+	rest := text[i:]
+	until := func(kind tokenKind, from int, mark string) (tokenKind, int) {
+		if n := strings.Index(rest[from:], mark); n >= 0 {
+			return kind, i + from + n + len(mark)
+		}
+		return kind, len(text)
+	}
+	switch c := rest[0]; {
+	case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f':
+		return tokenBlank, i + 1
+	case strings.HasPrefix(rest, "--"):
+		return until(tokenBlank, 2, "\n")
+	case strings.HasPrefix(rest, "/*"):
+		return until(tokenBlank, 2, "*/")
+	case c == ';':
+		return tokenSemicolon, i + 1
+	case c == '\'' || c == '"' || c == '`': // a doubled quote is read as two strings
+		return until(tokenOther, 1, rest[:1])
+	case c == '[':
+		return until(tokenOther, 1, "]")
+	case wordByte(c):
+		n := 1
+		for n < len(rest) && wordByte(rest[n]) {
+			n++
+		}
+		return tokenWord, i + n
+	}
+	return tokenOther, i + 1
+}
+
+func wordByte(c byte) bool {
+	return c == '_' || c == '$' || c >= 0x80 ||
+		'0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
