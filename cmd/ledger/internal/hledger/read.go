@@ -71,7 +71,7 @@ func Read(r io.Reader, name string, opt Options) ([]book.Draft, error) {
 		}
 		if len(record) != len(Header) {
 			return nil, malformed(name, line, "the file may have been cut or edited; export it again",
-				"%d columns where %d belong, the last of them %q", len(record), len(Header), Header[min(len(record), len(Header))-1])
+				"%d columns where %d belong", len(record), len(Header))
 		}
 		this := newRow(record, line)
 		if drafts, err = this.appendTo(drafts, previous, name, opt); err != nil {

@@ -1,0 +1,199 @@
+package app_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lidodb/lido/cmd/ledger/internal/app"
+)
+
+// server is "ledger serve" running in this process.
+type server struct {
+	url   string
+	lines []string // what it printed when it was ready
+	stop  context.CancelFunc
+	code  <-chan int
+	errs  *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func serve(t *testing.T, dir string, args ...string) *server {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	out, in := io.Pipe()
+	code := make(chan int, 1)
+	s := &server{stop: stop, code: code, errs: new(lockedBuffer)}
+	go func() {
+		code <- app.Run(ctx, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", dir}, args...), in, s.errs)
+		in.Close()
+	}()
+	t.Cleanup(func() {
+		stop()
+		http.DefaultClient.CloseIdleConnections()
+	})
+	scanner := bufio.NewScanner(out)
+	for scanner.Scan() {
+		line := scanner.Text()
+		s.lines = append(s.lines, line)
+		if i := strings.Index(line, "http://"); i >= 0 && s.url == "" {
+			s.url = strings.Fields(line[i:])[0]
+		}
+		if strings.HasPrefix(line, "Stop with") {
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			return s
+		}
+	}
+	t.Fatalf("serve ended before it was ready: exit %d, %s", <-code, s.errs)
+	return nil
+}
+
+// end stops the server and returns its exit code.
+func (s *server) end(t *testing.T) int {
+	t.Helper()
+	s.stop()
+	select {
+	case code := <-s.code:
+		return code
+	case <-time.After(30 * time.Second):
+		t.Fatalf("the server did not stop: %s", s.errs)
+		return -1
+	}
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func TestServeLoadsTheSampleOnceAndStopsCleanly(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "books")
+	s := serve(t, dir, "--drain", "0s")
+	for _, path := range []string{"/livez", "/readyz", "/healthz", "/v1/accounts"} {
+		if status, body := get(t, s.url+path); status != http.StatusOK {
+			t.Errorf("GET %s: %d %s", path, status, body)
+		}
+	}
+	if !strings.Contains(s.lines[0], "sample books") {
+		t.Errorf("it did not say that it loaded the sample: %v", s.lines)
+	}
+	if code := s.end(t); code != 0 {
+		t.Fatalf("exit %d: %s", code, s.errs)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "ledger.db-wal")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("-wal is left: %v", err)
+	}
+	first := must(t, dir, "check")
+
+	s = serve(t, dir, "--drain", "0s")
+	if strings.Contains(strings.Join(s.lines, "\n"), "sample") {
+		t.Errorf("it loaded the sample again: %v", s.lines)
+	}
+	if code := s.end(t); code != 0 {
+		t.Fatalf("exit %d: %s", code, s.errs)
+	}
+	if again := must(t, dir, "check"); again != first {
+		t.Errorf("after the second start: %s; after the first: %s", again, first)
+	}
+}
+
+func TestReadyzSaysSoBeforeTheServerStops(t *testing.T) {
+	s := serve(t, t.TempDir(), "--sample=false", "--drain", "2s")
+	if status, body := get(t, s.url+"/readyz"); status != http.StatusOK {
+		t.Fatalf("ready: %d %s", status, body)
+	}
+	s.stop()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		status, body := get(t, s.url+"/readyz")
+		if status == http.StatusServiceUnavailable && strings.Contains(body, "draining") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after the signal: %d %s; want 503 draining", status, body)
+		}
+	}
+	// Requests are still answered meanwhile.
+	if status, body := get(t, s.url+"/v1/accounts"); status != http.StatusOK {
+		t.Errorf("while draining: %d %s", status, body)
+	}
+	if code := s.end(t); code != 0 {
+		t.Errorf("exit %d: %s", code, s.errs)
+	}
+}
+
+func TestTheCommandsThatServePrintsWork(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("curl is not installed")
+	}
+	s := serve(t, t.TempDir(), "--drain", "0s")
+	tried := 0
+	for _, line := range s.lines {
+		if !strings.HasPrefix(line, "  curl ") {
+			continue
+		}
+		tried++
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", strings.Replace(line, "curl", "curl --silent --show-error --fail-with-body", 1))
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "{") {
+			t.Errorf("%s\n%v: %.300s", line, err, out)
+		}
+	}
+	if tried != 3 {
+		t.Errorf("it printed %d commands, want 3: %v", tried, s.lines)
+	}
+	if code := s.end(t); code != 0 {
+		t.Errorf("exit %d: %s", code, s.errs)
+	}
+}
+
+func TestAnAddressInUseIsAnErrorThatSaysWhatToDo(t *testing.T) {
+	s := serve(t, t.TempDir(), "--sample=false", "--drain", "0s")
+	var out, errs bytes.Buffer
+	code := app.Run(t.Context(), []string{"serve", "--addr", strings.TrimPrefix(s.url, "http://"), "--data", t.TempDir()}, &out, &errs)
+	if code != 1 || !strings.Contains(errs.String(), "--addr") {
+		t.Errorf("exit %d: %s", code, errs.String())
+	}
+	if code := s.end(t); code != 0 {
+		t.Errorf("exit %d: %s", code, s.errs)
+	}
+}
