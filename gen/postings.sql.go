@@ -47,10 +47,8 @@ func (q *Queries) AddPosting(ctx context.Context, arg AddPostingParams) error {
 	stmt.BindInt64(5, arg.Amount)
 	stmt.BindText(6, arg.Status)
 	stmt.BindText(7, arg.Comment)
-	if _, err := stmt.Step(); err != nil {
-		return err
-	}
-	return nil
+	_, err = stmt.Step()
+	return err
 }
 
 var countPostingsQuery = lido.Query{

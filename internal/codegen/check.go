@@ -49,7 +49,7 @@ func (g *generator) checkNames() error {
 		if *g.opts.EmitStore && (m.name == store || m.name == "New"+store) {
 			remedy = "set the option store_name (or rename for the model)"
 		}
-		pkg.add(m.name, "the model of table "+m.table.GetName(), remedy)
+		pkg.add(m.name, "the model of table "+m.table.Name, remedy)
 	}
 	methods := &names{owner: map[string]string{}}
 	for _, own := range []string{"ReadQueries", "WithTx", "Savepoint", "Queries", "r", "w"} {

@@ -5,9 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/sqlc-dev/plugin-sdk-go/plugin"
-	"google.golang.org/protobuf/proto"
 )
 
 // statement is a query's text as the engine gets it, still in pieces so that
@@ -33,7 +30,7 @@ type star struct {
 
 // param is one parameter of a statement.
 type param struct {
-	*plugin.Parameter
+	Parameter
 	at       int  // where it first stands in the source
 	slice    bool // given with sqlc.slice
 	nullable bool // given with sqlc.narg
@@ -87,7 +84,7 @@ type expander struct {
 // the order in which sqlc lists the parameters.
 //
 // unhex says for which slices the elements are blobs.
-func expand(q *sourceQuery, params []*plugin.Parameter, unhex func(*param) bool) (*statement, []problem) {
+func expand(q *sourceQuery, params []*Parameter, unhex func(*param) bool) (*statement, []problem) {
 	e := &expander{query: q}
 	e.walk()
 	if len(e.problems) > 0 {
@@ -253,7 +250,7 @@ func (e *expander) fail(at int, format string, args ...any) {
 // index of its parameter. Named ones go by name: where sqlc listed a name
 // twice the first stands for all. The others go by number, or in the order of
 // the text, in which sqlc lists them.
-func (e *expander) match(s *statement, params []*plugin.Parameter) []int {
+func (e *expander) match(s *statement, params []*Parameter) []int {
 	names := map[string]bool{}
 	for _, u := range e.uses {
 		if u.name != "" {
@@ -263,11 +260,11 @@ func (e *expander) match(s *statement, params []*plugin.Parameter) []int {
 	byName, byNumber := map[string]int{}, map[int]int{}
 	var inOrder []int
 	for _, p := range params {
-		p = proto.CloneOf(p)
-		name := p.Column.GetName()
+		p := *p
+		name := p.Column.Name
 		i, seen := byName[name]
 		switch {
-		case !names[name] || !p.Column.GetIsNamedParam() && e.hasNamed(params, name):
+		case !names[name] || !p.Column.IsNamedParam && e.hasNamed(params, name):
 			if _, dup := byNumber[int(p.Number)]; dup {
 				continue
 			}
@@ -315,9 +312,9 @@ func (e *expander) match(s *statement, params []*plugin.Parameter) []int {
 }
 
 // hasNamed reports whether sqlc lists the name as that of a named parameter.
-func (e *expander) hasNamed(params []*plugin.Parameter, name string) bool {
-	return slices.ContainsFunc(params, func(p *plugin.Parameter) bool {
-		return p.Column.GetIsNamedParam() && p.Column.GetName() == name
+func (e *expander) hasNamed(params []*Parameter, name string) bool {
+	return slices.ContainsFunc(params, func(p *Parameter) bool {
+		return p.Column.IsNamedParam && p.Column.Name == name
 	})
 }
 
@@ -333,14 +330,13 @@ func (u use) String() string {
 	return "?"
 }
 
-func listParams(params []*plugin.Parameter) string {
+func listParams(params []*Parameter) string {
 	if len(params) == 0 {
 		return "none"
 	}
 	var list []string
 	for _, p := range params {
-		p = proto.CloneOf(p)
-		name := p.Column.GetName()
+		name := p.Column.Name
 		if name == "" {
 			name = "?"
 		}

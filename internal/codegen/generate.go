@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/sqlc-dev/plugin-sdk-go/plugin"
 )
 
 // generator holds what one run works on.
 type generator struct {
-	req      *plugin.GenerateRequest
+	req      *Request
 	opts     *options
 	engine   *engine
 	models   []*structDef
@@ -26,9 +24,9 @@ type generator struct {
 // It reads the query and schema files that the request names, relative to the
 // working folder, and writes nothing: the files are in the response. An error
 // lists everything that is wrong, one problem a line.
-func Generate(ctx context.Context, req *plugin.GenerateRequest) (_ *plugin.GenerateResponse, err error) {
+func Generate(ctx context.Context, req *Request) (_ *Response, err error) {
 	g := &generator{req: req}
-	if engine := req.GetSettings().GetEngine(); engine != "sqlite" {
+	if engine := req.Settings.Engine; engine != "sqlite" {
 		return nil, fmt.Errorf("engine is %q; Lido generates for \"sqlite\" only", engine)
 	}
 	if g.opts, err = parseOptions(req); err != nil {
@@ -37,11 +35,11 @@ func Generate(ctx context.Context, req *plugin.GenerateRequest) (_ *plugin.Gener
 	if err := checkVersions(g.opts); err != nil {
 		return nil, err
 	}
-	schema, err := readAll(req.GetSettings().GetSchema())
+	schema, err := readAll(req.Settings.Schema)
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
-	sources, err := readAll(req.GetSettings().GetQueries())
+	sources, err := readAll(req.Settings.Queries)
 	if err != nil {
 		return nil, fmt.Errorf("queries: %w", err)
 	}
@@ -106,18 +104,18 @@ func (g *generator) readQueries(ctx context.Context, sources []*sourceFile) {
 			}
 		}
 	}
-	for _, pq := range g.req.GetQueries() {
-		if pq.GetName() == "" || pq.GetCmd() == "" {
+	for _, pq := range g.req.Queries {
+		if pq.Name == "" || pq.Cmd == "" {
 			continue
 		}
-		src := byName[pq.GetName()]
+		src := byName[pq.Name]
 		if src == nil {
-			f := &sourceFile{path: pq.GetFilename()}
-			g.problems = append(g.problems, problem{f, 0, pq.GetName(), "sqlc knows this query, but no file under \"queries\" has it"})
+			f := &sourceFile{path: pq.Filename}
+			g.problems = append(g.problems, problem{f, 0, pq.Name, "sqlc knows this query, but no file under \"queries\" has it"})
 			continue
 		}
-		if !slices.Contains(commands, pq.GetCmd()) {
-			g.problems = append(g.problems, src.problem(src.at, "%s is not supported; known are %s", pq.GetCmd(), strings.Join(commands, ", ")))
+		if !slices.Contains(commands, pq.Cmd) {
+			g.problems = append(g.problems, src.problem(src.at, "%s is not supported; known are %s", pq.Cmd, strings.Join(commands, ", ")))
 			continue
 		}
 		q := &query{Query: pq, src: src}
@@ -149,7 +147,7 @@ func (g *generator) verify(ctx context.Context, q *query) bool {
 		g.problems = append(g.problems, q.src.problem(start, "sqlc sees %d parameters, the engine %d", len(stmt.params), found.params))
 		return false
 	}
-	if want := g.width(q.Columns); q.returnsRows() && want != len(found.results) {
+	if want := g.width(q.Columns); q.returnsRows() && want != len(found.results) && !g.narrow(ctx, q, want) {
 		g.problems = append(g.problems, q.src.problem(start, "sqlc sees %d columns, the engine %d", want, len(found.results)))
 		return false
 	}
@@ -157,6 +155,23 @@ func (g *generator) verify(ctx context.Context, q *query) bool {
 		g.writeOut(ctx, q)
 	}
 	g.warnOfScans(ctx, q)
+	return true
+}
+
+// narrow leaves out the columns of a wildcard that sqlc does not see.
+func (g *generator) narrow(ctx context.Context, q *query, want int) bool {
+	if want != len(q.Columns) || want > len(q.facts.results) {
+		return false
+	}
+	results := func(sql string) ([]result, bool) {
+		f, err := g.engine.prepare(ctx, sql)
+		return f.results, err == nil
+	}
+	if !narrowStar(q.stmt, q.Columns, results) {
+		return false
+	}
+	g.note(q.src, fmt.Sprintf("the engine finds %d columns, sqlc %d; only those of sqlc are read", len(q.facts.results), want))
+	q.facts, _ = g.engine.prepare(ctx, q.stmt.sql())
 	return true
 }
 

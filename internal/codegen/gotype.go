@@ -2,22 +2,20 @@ package codegen
 
 import (
 	"strings"
-
-	"github.com/sqlc-dev/plugin-sdk-go/plugin"
 )
 
 // typeName is the name of a database type as sqlc writes it.
-func typeName(t *plugin.Identifier) string {
-	if t.GetSchema() != "" {
-		return t.GetSchema() + "." + t.GetName()
+func typeName(t Identifier) string {
+	if t.Schema != "" {
+		return t.Schema + "." + t.Name
 	}
-	return t.GetName()
+	return t.Name
 }
 
 // goType returns the Go type of a column or parameter.
-func (g *generator) goType(col *plugin.Column) string {
+func (g *generator) goType(col *Column) string {
 	slice := ""
-	if col.GetIsSqlcSlice() {
+	if col.IsSqlcSlice {
 		slice = "[]"
 	}
 	for i := range g.opts.Overrides {
@@ -25,15 +23,15 @@ func (g *generator) goType(col *plugin.Column) string {
 			return slice + o.typ.name
 		}
 	}
-	if slice == "" && col.GetIsArray() {
-		slice = strings.Repeat("[]", int(col.GetArrayDims()))
+	if slice == "" && col.IsArray {
+		slice = strings.Repeat("[]", int(col.ArrayDims))
 	}
 	for i := range g.opts.Overrides {
 		if o := &g.opts.Overrides[i]; o.typ.name != "" && o.matchesType(col) {
 			return slice + o.typ.name
 		}
 	}
-	return slice + g.opts.plainType(typeName(col.GetType()), col.GetNotNull() || col.GetIsArray())
+	return slice + g.opts.plainType(typeName(col.Type), col.NotNull || col.IsArray)
 }
 
 // anyType is what sqlc calls a value of which it knows nothing.

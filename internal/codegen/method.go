@@ -153,8 +153,7 @@ func (m *method) many() {
 		m.printf("var items []%s\n", m.returns)
 	}
 	m.printf("row, err := stmt.Step()\nfor row && err == nil {\n")
-	m.printf("var i %s\n", m.typ(m.q.ret.typeName()))
-	m.columns()
+	m.row()
 	m.printf("items = append(items, %s)\nrow, err = stmt.Step()\n}\n", m.item())
 	m.printf("if err != nil {\n%s\n}\n", leave)
 	m.printf("if err := stmt.Close(); err != nil {\n%s\n}\nreturn items, nil\n}\n\n", leave)
@@ -180,8 +179,7 @@ func (m *method) seq() {
 	leave := "yield(none, " + m.failed() + ")\nreturn"
 	m.open(leave)
 	m.printf("row, err := stmt.Step()\nfor row && err == nil {\n")
-	m.printf("var i %s\n", m.typ(m.q.ret.typeName()))
-	m.columns()
+	m.row()
 	m.printf("row, err = stmt.Step()\nif err == nil && !yield(%s, nil) {\nreturn\n}\n}\n", m.item())
 	m.printf("if err != nil {\n%s\n}\n", strings.TrimSuffix(leave, "\nreturn"))
 	m.printf("}\n}\n\n")
@@ -197,6 +195,10 @@ func (m *method) exec() {
 		leave = "return nil, " + m.failed()
 	}
 	m.open(leave)
+	if m.q.Cmd == ":exec" && !m.g.opts.WrapErrors && len(m.q.facts.results) == 0 {
+		m.printf("_, err = stmt.Step()\nreturn err\n}\n\n")
+		return
+	}
 	if len(m.q.facts.results) > 0 { // rows that nobody wants still have to be stepped over
 		m.printf("row, err := stmt.Step()\nfor row && err == nil {\nrow, err = stmt.Step()\n}\nif err != nil {\n%s\n}\n", leave)
 	} else {
@@ -256,6 +258,20 @@ func (m *method) bind(b bound) {
 	m.printf("lido.BindAny(stmt, %d, %s)\n", b.number, b.expr)
 }
 
+// row declares i and fills it from the current row.
+func (m *method) row() {
+	if plain, ok := plainTypes[m.q.ret.typ]; ok && m.q.ret.def == nil {
+		if m.q.ret.typ == "json.RawMessage" { // what the engine gives is plain bytes
+			m.printf("i := json.RawMessage("+plain.column+")\n", 0)
+			return
+		}
+		m.printf("i := "+plain.column+"\n", 0)
+		return
+	}
+	m.printf("var i %s\n", m.typ(m.q.ret.typeName()))
+	m.columns()
+}
+
 // columns fills i from the current row.
 func (m *method) columns() {
 	if m.q.ret.def == nil {
@@ -292,7 +308,7 @@ func (m *method) present(model *structDef, at int) string {
 	var any []string
 	for i, f := range model.fields {
 		cond := "stmt.ColumnType(" + strconv.Itoa(at+i) + ") != lido.Null"
-		if m.g.engine.notNull[strings.ToLower(model.table.GetName())][strings.ToLower(f.dbName)] {
+		if m.g.engine.notNull[strings.ToLower(model.table.Name)][strings.ToLower(f.dbName)] {
 			return cond
 		}
 		any = append(any, cond)

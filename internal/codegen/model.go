@@ -6,14 +6,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/sqlc-dev/plugin-sdk-go/plugin"
 )
 
 // structDef is a struct of the generated code.
 type structDef struct {
 	name    string
-	table   *plugin.Identifier // of a model
+	table   *Identifier // of a model
 	comment string
 	fields  []field
 }
@@ -24,34 +22,34 @@ type field struct {
 	dbName    string
 	tags      map[string]string
 	comment   string
-	column    *plugin.Column
+	column    *Column
 	model     *structDef // of a field made by sqlc.embed
 	param     int        // number of the parameter that fills it, from 1
 	nullable  bool       // an embed that is nil when its row is absent
 }
 
-func (g *generator) defaultSchema() string { return g.req.GetCatalog().GetDefaultSchema() }
+func (g *generator) defaultSchema() string { return g.req.Catalog.DefaultSchema }
 
 // buildModels makes a struct of every table.
 func (g *generator) buildModels() {
-	for _, schema := range g.req.GetCatalog().GetSchemas() {
-		for _, table := range schema.GetTables() {
+	for _, schema := range g.req.Catalog.Schemas {
+		for _, table := range schema.Tables {
 			inSchema := ""
-			if schema.GetName() != g.defaultSchema() {
-				inSchema = schema.GetName()
+			if schema.Name != g.defaultSchema() {
+				inSchema = schema.Name
 			}
 			m := &structDef{
-				name:    g.opts.modelName(inSchema, table.GetRel().GetName()),
-				table:   &plugin.Identifier{Schema: schema.GetName(), Name: table.GetRel().GetName()},
-				comment: table.GetComment(),
+				name:    g.opts.modelName(inSchema, table.Rel.Name),
+				table:   &Identifier{Schema: schema.Name, Name: table.Rel.Name},
+				comment: table.Comment,
 			}
-			for _, col := range table.GetColumns() {
+			for _, col := range table.Columns {
 				m.fields = append(m.fields, field{
-					name:    g.opts.goName(col.GetName()),
-					dbName:  col.GetName(),
+					name:    g.opts.goName(col.Name),
+					dbName:  col.Name,
 					typ:     g.goType(col),
-					tags:    g.tags(col, col.GetName()),
-					comment: col.GetComment(),
+					tags:    g.tags(col, col.Name),
+					comment: col.Comment,
 					column:  col,
 				})
 			}
@@ -62,7 +60,7 @@ func (g *generator) buildModels() {
 }
 
 // tags returns the struct tags of a column that goes by name.
-func (g *generator) tags(col *plugin.Column, name string) map[string]string {
+func (g *generator) tags(col *Column, name string) map[string]string {
 	tags := map[string]string{}
 	if g.opts.EmitDBTags {
 		tags["db"] = name
@@ -79,7 +77,7 @@ func (g *generator) tags(col *plugin.Column, name string) map[string]string {
 }
 
 // modelOf finds the model of a table.
-func (g *generator) modelOf(table *plugin.Identifier) *structDef {
+func (g *generator) modelOf(table *Identifier) *structDef {
 	for _, m := range g.models {
 		if g.sameTable(table, m.table) {
 			return m
@@ -88,21 +86,21 @@ func (g *generator) modelOf(table *plugin.Identifier) *structDef {
 	return nil
 }
 
-func (g *generator) sameTable(a, b *plugin.Identifier) bool {
+func (g *generator) sameTable(a, b *Identifier) bool {
 	if a == nil || b == nil {
 		return false
 	}
-	schema := a.GetSchema()
+	schema := a.Schema
 	if schema == "" {
 		schema = g.defaultSchema()
 	}
-	return a.GetCatalog() == b.GetCatalog() && schema == b.GetSchema() && a.GetName() == b.GetName()
+	return a.Catalog == b.Catalog && schema == b.Schema && a.Name == b.Name
 }
 
 // member is a column on its way into a struct.
 type member struct {
 	id    int // columns of one parameter share it
-	col   *plugin.Column
+	col   *Column
 	embed *structDef
 	typ   string
 }
@@ -114,7 +112,7 @@ func (g *generator) buildStruct(name string, members []member, useID bool) (*str
 	seen := map[string][]int{}
 	suffixes := map[int]int{}
 	for i, m := range members {
-		colName := columnName(m.col.GetName(), i)
+		colName := columnName(m.col.Name, i)
 		tagName := colName
 		if m.embed != nil {
 			colName = m.embed.name
@@ -125,7 +123,7 @@ func (g *generator) buildStruct(name string, members []member, useID bool) (*str
 		suffix := 0
 		if known, ok := suffixes[m.id]; ok && useID {
 			suffix = known
-		} else if n := len(seen[fieldName]); n > 0 && !m.col.GetIsNamedParam() {
+		} else if n := len(seen[fieldName]); n > 0 && !m.col.IsNamedParam {
 			suffix = n + 1
 		}
 		suffixes[m.id] = suffix

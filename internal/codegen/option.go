@@ -10,8 +10,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/sqlc-dev/plugin-sdk-go/plugin"
 )
 
 // options are what sqlc.yaml sets under the plugin's options. The names of
@@ -75,13 +73,13 @@ var notSupported = map[string]string{
 
 // parseOptions reads the plugin's options and the global ones, which come
 // first in the list of overrides and win in renames, as with sqlc.
-func parseOptions(req *plugin.GenerateRequest) (*options, error) {
+func parseOptions(req *Request) (*options, error) {
 	o := &options{}
-	if err := decodeOptions(req.GetPluginOptions(), o); err != nil {
+	if err := decodeOptions(req.PluginOptions, o); err != nil {
 		return nil, err
 	}
 	var global options
-	if err := decodeOptions(req.GetGlobalOptions(), &global); err != nil {
+	if err := decodeOptions(req.GlobalOptions, &global); err != nil {
 		return nil, fmt.Errorf("global options: %w", err)
 	}
 	o.Overrides = append(global.Overrides, o.Overrides...)
@@ -140,8 +138,8 @@ func optionNames() []string {
 }
 
 // complete fills in what was left out and checks the rest.
-func (o *options) complete(req *plugin.GenerateRequest) error {
-	if out := req.GetSettings().GetCodegen().GetOut(); o.Out == "" {
+func (o *options) complete(req *Request) error {
+	if out := req.Settings.Out; o.Out == "" {
 		o.Out = out
 	}
 	if o.Package == "" {
@@ -184,7 +182,7 @@ func (o *options) complete(req *plugin.GenerateRequest) error {
 	setDefault(&o.OutputModelsFileName, "models.go")
 	setDefault(&o.OutputQuerierFileName, "querier.go")
 	for i := range o.Overrides {
-		if err := o.Overrides[i].parse(req.GetCatalog().GetDefaultSchema()); err != nil {
+		if err := o.Overrides[i].parse(req.Catalog.DefaultSchema); err != nil {
 			return fmt.Errorf("overrides[%d]: %w", i, err)
 		}
 	}

@@ -8,9 +8,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-
-	"github.com/sqlc-dev/plugin-sdk-go/pattern"
-	"github.com/sqlc-dev/plugin-sdk-go/plugin"
 )
 
 // override gives columns another Go type or further struct tags. It means what
@@ -26,10 +23,10 @@ type override struct {
 
 	typ     goImport // parsed GoType
 	tags    map[string]string
-	column  *pattern.Match
-	table   *pattern.Match
-	schema  *pattern.Match
-	catalog *pattern.Match
+	column  *regexp.Regexp
+	table   *regexp.Regexp
+	schema  *regexp.Regexp
+	catalog *regexp.Regexp
 }
 
 // goTypeSpec is "import/path.Type" or the same in parts.
@@ -88,13 +85,13 @@ func (o *override) parseColumn(defaultSchema string) error {
 	}
 	n := len(parts)
 	for _, m := range []struct {
-		to   **pattern.Match
+		to   **regexp.Regexp
 		from int
 	}{{&o.column, n - 1}, {&o.table, n - 2}, {&o.schema, n - 3}, {&o.catalog, n - 4}} {
 		if m.from < 0 {
 			continue
 		}
-		match, err := pattern.MatchCompile(parts[m.from])
+		match, err := compilePattern(parts[m.from])
 		if err != nil {
 			return fmt.Errorf("column %q: %w", o.Column, err)
 		}
@@ -104,27 +101,27 @@ func (o *override) parseColumn(defaultSchema string) error {
 }
 
 // matchesColumn reports whether the override names the column.
-func (o *override) matchesColumn(col *plugin.Column, defaultSchema string) bool {
-	if o.Column == "" || col.GetTable() == nil {
+func (o *override) matchesColumn(col *Column, defaultSchema string) bool {
+	if o.Column == "" || col.Table == nil {
 		return false
 	}
-	name := col.GetName()
-	if col.GetOriginalName() != "" {
-		name = col.GetOriginalName()
+	name := col.Name
+	if col.OriginalName != "" {
+		name = col.OriginalName
 	}
-	schema := col.Table.GetSchema()
+	schema := col.Table.Schema
 	if schema == "" {
 		schema = defaultSchema
 	}
-	return o.column.MatchString(name) && o.table.MatchString(col.Table.GetName()) &&
+	return o.column.MatchString(name) && o.table.MatchString(col.Table.Name) &&
 		o.schema.MatchString(schema) &&
-		(o.catalog == nil || o.catalog.MatchString(col.Table.GetCatalog()))
+		(o.catalog == nil || o.catalog.MatchString(col.Table.Catalog))
 }
 
 // matchesType reports whether the override is for the column's database type.
-func (o *override) matchesType(col *plugin.Column) bool {
-	notNull := col.GetNotNull() || col.GetIsArray()
-	return o.DBType != "" && o.DBType == typeName(col.GetType()) && o.Nullable != notNull && o.Unsigned == col.GetUnsigned()
+func (o *override) matchesType(col *Column) bool {
+	notNull := col.NotNull || col.IsArray
+	return o.DBType != "" && o.DBType == typeName(col.Type) && o.Nullable != notNull && o.Unsigned == col.Unsigned
 }
 
 var (

@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-
-	"github.com/sqlc-dev/plugin-sdk-go/plugin"
-	"google.golang.org/protobuf/proto"
 )
 
 // Method is the one argument that sqlc gives a plugin.
@@ -26,20 +23,17 @@ func RunPlugin(ctx context.Context, args []string, in io.Reader, out, errs io.Wr
 		fmt.Fprintf(errs, "read the request: %v\n", err)
 		return 1
 	}
-	var req plugin.GenerateRequest
-	if err := proto.Unmarshal(data, &req); err != nil {
-		fmt.Fprintf(errs, "the request is not one of sqlc's (set no \"format\" for the plugin): %v\n", err)
+	req, err := ParseRequest(data)
+	if err != nil {
+		fmt.Fprintln(errs, err)
 		return 1
 	}
-	resp, err := Generate(ctx, &req)
+	resp, err := Generate(ctx, req)
 	if err != nil {
 		fmt.Fprintf(errs, "\n%v\n", err)
 		return 1
 	}
-	if data, err = proto.Marshal(resp); err == nil {
-		_, err = out.Write(data)
-	}
-	if err != nil {
+	if _, err := out.Write(resp.Marshal()); err != nil {
 		fmt.Fprintf(errs, "write the response: %v\n", err)
 		return 1
 	}

@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/sqlc-dev/plugin-sdk-go/plugin"
 )
 
 // query is one method to be written.
 type query struct {
-	*plugin.Query
+	*Query
 	src   *sourceQuery
 	stmt  *statement
 	facts facts
@@ -93,7 +91,7 @@ func (g *generator) buildArg(q *query) error {
 	limit := *g.opts.QueryParameterLimit
 	if len(params) == 1 && limit != 0 {
 		name := fmt.Sprintf("dollar_%d", params[0].Number)
-		if n := params[0].Column.GetName(); n != "" {
+		if n := params[0].Column.Name; n != "" {
 			name = argName(n)
 		}
 		q.arg = value{name: name, typ: g.paramType(q, &params[0]), param: 1}
@@ -104,7 +102,7 @@ func (g *generator) buildArg(q *query) error {
 	}
 	var members []member
 	for i := range params {
-		members = append(members, member{id: i + 1, col: params[i].Column, typ: g.paramType(q, &params[i])})
+		members = append(members, member{id: i + 1, col: &params[i].Column, typ: g.paramType(q, &params[i])})
 	}
 	def, err := g.buildStruct(q.Name+"Params", members, false)
 	if err != nil {
@@ -118,7 +116,7 @@ func (g *generator) buildRet(q *query) error {
 	if !q.returnsRows() {
 		return nil
 	}
-	if len(q.Columns) == 1 && q.Columns[0].GetEmbedTable() == nil {
+	if len(q.Columns) == 1 && q.Columns[0].EmbedTable == nil {
 		q.ret = value{name: "i", typ: g.resultType(q, 0, 0)}
 		return nil
 	}
@@ -126,8 +124,8 @@ func (g *generator) buildRet(q *query) error {
 	at := 0
 	for n, col := range q.Columns {
 		m := member{id: n, col: col, typ: anyType}
-		if col.GetEmbedTable() != nil {
-			m.embed = g.modelOf(col.GetEmbedTable())
+		if col.EmbedTable != nil {
+			m.embed = g.modelOf(col.EmbedTable)
 		}
 		if m.embed != nil {
 			m.typ = m.embed.name
@@ -164,8 +162,8 @@ func (g *generator) isModel(model *structDef, members []member) bool {
 	}
 	for i, f := range model.fields {
 		m := members[i]
-		if m.embed != nil || f.name != g.opts.goName(columnName(m.col.GetName(), i)) || f.typ != m.typ ||
-			!g.sameTable(m.col.GetTable(), model.table) {
+		if m.embed != nil || f.name != g.opts.goName(columnName(m.col.Name, i)) || f.typ != m.typ ||
+			!g.sameTable(m.col.Table, model.table) {
 			return false
 		}
 	}
@@ -173,10 +171,10 @@ func (g *generator) isModel(model *structDef, members []member) bool {
 }
 
 // width is how many columns of the engine's answer sqlc's columns make up.
-func (g *generator) width(columns []*plugin.Column) int {
+func (g *generator) width(columns []*Column) int {
 	n := 0
 	for _, c := range columns {
-		if m := g.modelOf(c.GetEmbedTable()); c.GetEmbedTable() != nil && m != nil {
+		if m := g.modelOf(c.EmbedTable); c.EmbedTable != nil && m != nil {
 			n += len(m.fields)
 		} else {
 			n++

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/sqlc-dev/plugin-sdk-go/plugin"
 )
 
 // waist is the only import of generated code besides the standard library and
@@ -48,14 +46,14 @@ func (f *goFile) typ(t string) string {
 }
 
 // finish writes head and imports and formats the whole.
-func (f *goFile) finish() (*plugin.File, error) {
+func (f *goFile) finish() (*File, error) {
 	var b bytes.Buffer
 	if tags := f.g.opts.BuildTags; tags != "" {
 		fmt.Fprintf(&b, "//go:build %s\n\n", tags)
 	}
 	fmt.Fprintf(&b, "%s\n// versions:\n//   lido %s\n", generatedMark, Version)
 	if !f.g.opts.OmitSqlcVersion {
-		fmt.Fprintf(&b, "//   sqlc %s\n", f.g.req.GetSqlcVersion())
+		fmt.Fprintf(&b, "//   sqlc %s\n", f.g.req.SqlcVersion)
 	}
 	if f.source != "" {
 		fmt.Fprintf(&b, "// source: %s\n", f.source)
@@ -83,11 +81,11 @@ func (f *goFile) finish() (*plugin.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: the generated code does not parse: %w", f.name, err)
 	}
-	return &plugin.File{Name: f.name, Contents: code}, nil
+	return &File{Name: f.name, Contents: code}, nil
 }
 
 // render writes every file, in the order of their names.
-func (g *generator) render() (*plugin.GenerateResponse, error) {
+func (g *generator) render() (*Response, error) {
 	files := []*goFile{g.renderModels(), g.renderDB()}
 	if g.opts.EmitInterface {
 		files = append(files, g.renderQuerier())
@@ -103,7 +101,7 @@ func (g *generator) render() (*plugin.GenerateResponse, error) {
 		}
 		f.query(q)
 	}
-	resp := &plugin.GenerateResponse{}
+	resp := &Response{}
 	for _, f := range files {
 		out, err := f.finish()
 		if err != nil {
@@ -112,7 +110,7 @@ func (g *generator) render() (*plugin.GenerateResponse, error) {
 		resp.Files = append(resp.Files, out)
 	}
 	resp.Files = append(resp.Files, g.report())
-	slices.SortFunc(resp.Files, func(a, b *plugin.File) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(resp.Files, func(a, b *File) int { return strings.Compare(a.Name, b.Name) })
 	return resp, nil
 }
 
@@ -218,7 +216,7 @@ func (f *goFile) tables(field string, names []string) {
 
 // report lists what the run wants to be known. sqlc shows nothing that a
 // successful plugin prints, hence a file.
-func (g *generator) report() *plugin.File {
+func (g *generator) report() *File {
 	var b bytes.Buffer
 	readOnly := 0
 	for _, q := range g.queries {
@@ -231,7 +229,7 @@ func (g *generator) report() *plugin.File {
 	for _, n := range g.notes {
 		fmt.Fprintf(&b, "%s\n", n)
 	}
-	return &plugin.File{Name: reportName, Contents: b.Bytes()}
+	return &File{Name: reportName, Contents: b.Bytes()}
 }
 
 // reportName is the file of notes in the output folder.

@@ -102,6 +102,44 @@ func (e *expander) resultList() (from, to int) {
 	return from, to
 }
 
+// narrowStar writes out the one wildcard of s as the columns that sqlc knows,
+// where the engine knows more: sqlc does not see that a view with a wildcard
+// of its own grows with its table.
+func narrowStar(s *statement, columns []*Column, results func(sql string) ([]result, bool)) bool {
+	at, items := -1, 0
+	for i, p := range s.pieces {
+		if p.star != nil {
+			at = i
+			items++
+		}
+	}
+	if items != 1 {
+		return false
+	}
+	probe := &statement{query: s.query, pieces: slices.Clone(s.pieces)}
+	probe.pieces[at].text = "NULL"
+	got, ok := results(probe.sql())
+	first, width := s.pieces[at].star.item, len(columns)-len(got)+1
+	if !ok || first < 0 || width < 1 || first+width > len(columns) {
+		return false
+	}
+	var names []string
+	for _, c := range columns[first : first+width] {
+		name := quoteName(c.Name)
+		if t := s.pieces[at].star.table; t != "" {
+			name = t + "." + name
+		}
+		names = append(names, name)
+	}
+	probe.pieces[at].text = strings.Join(names, ", ")
+	if got, ok := results(probe.sql()); !ok || len(got) != len(columns) {
+		return false
+	}
+	s.pieces = probe.pieces
+	s.pieces[at].star = nil
+	return true
+}
+
 // result is one column of a prepared statement: its name and where it is from.
 type result struct {
 	name                    string

@@ -2,8 +2,6 @@ package codegen
 
 import (
 	"strings"
-
-	"github.com/sqlc-dev/plugin-sdk-go/plugin"
 )
 
 // With strict_types the engine types what sqlc could only call any, and says
@@ -30,16 +28,16 @@ func (g *generator) resultType(q *query, n, at int) string {
 // of the column the parameter is compared with or stored in, where the source
 // says so plainly.
 func (g *generator) paramType(q *query, p *param) string {
-	typ := g.goType(p.Column)
-	if !g.opts.StrictTypes || bareType(typ) != anyType || g.overridden(p.Column) {
+	typ := g.goType(&p.Column)
+	if !g.opts.StrictTypes || bareType(typ) != anyType || g.overridden(&p.Column) {
 		return typ
 	}
 	declared, notNull := g.comparedWith(q, p)
 	if declared == "" {
 		return typ
 	}
-	col := &plugin.Column{
-		Name: p.Column.GetName(), Type: &plugin.Identifier{Name: declared},
+	col := &Column{
+		Name: p.Column.Name, Type: Identifier{Name: declared},
 		NotNull: notNull && !p.nullable, IsSqlcSlice: p.slice,
 	}
 	if p.slice {
@@ -48,7 +46,7 @@ func (g *generator) paramType(q *query, p *param) string {
 	return g.goType(col)
 }
 
-func (g *generator) overridden(col *plugin.Column) bool {
+func (g *generator) overridden(col *Column) bool {
 	for i := range g.opts.Overrides {
 		o := &g.opts.Overrides[i]
 		if o.typ.name != "" && (o.matchesColumn(col, g.defaultSchema()) || o.matchesType(col)) {
@@ -98,7 +96,10 @@ func (g *generator) comparedWith(q *query, p *param) (declared string, notNull b
 	if left >= 2 && body[left-1].isPunct(src, ".") {
 		table, _ = body[left-2].name(src)
 	}
-	return g.columnType(q, table, column)
+	if declared, notNull = g.columnType(q, table, column); declared == "" && strings.EqualFold(body[back].text(src), "MATCH") {
+		return "TEXT", true // a full-text query
+	}
+	return declared, notNull
 }
 
 // columnType finds a column by its name, and by the name or alias of its table
@@ -180,13 +181,13 @@ func outerJoin(q *sourceQuery) bool {
 
 // absentEmbed reports whether a sqlc.embed may have no row, because its table
 // stands on the optional side of an outer join.
-func (g *generator) absentEmbed(q *query, col *plugin.Column) bool {
+func (g *generator) absentEmbed(q *query, col *Column) bool {
 	if !g.opts.StrictTypes {
 		return false
 	}
-	alias := strings.ToLower(col.GetName())
+	alias := strings.ToLower(col.Name)
 	if alias == "" {
-		alias = strings.ToLower(col.GetEmbedTable().GetName())
+		alias = strings.ToLower(col.EmbedTable.Name)
 	}
 	return optionalTables(q.src)[alias]
 }

@@ -1,0 +1,61 @@
+package codegen_test
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write testdata/golden/gen anew")
+
+// golden is the project of testdata/golden.
+func golden(t testing.TB) *project {
+	t.Helper()
+	p := newProject(t, nil)
+	for _, sub := range []string{"schema", "queries"} {
+		if err := os.CopyFS(filepath.Join(p.dir, sub), os.DirFS(filepath.Join("testdata", "golden", sub))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.schema, p.queries = "schema", "queries"
+	p.options = map[string]any{"emit_interface": true, "emit_json_tags": true, "strict_types": true}
+	return p
+}
+
+func TestGeneratedCodeIsTheGoldenOne(t *testing.T) {
+	p := golden(t)
+	got := p.mustGenerate(t)
+	dir := filepath.Join("testdata", "golden", "gen")
+	if *update {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range got {
+			write(t, filepath.Join(dir, name), text)
+		}
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(got)) {
+		if want := read(t, filepath.Join(dir, name)); want != got[name] {
+			t.Errorf("%s differs from the golden file; if that is meant, run go test -run Golden -update", name)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != len(got) {
+		t.Errorf("%d golden files, %d generated", len(entries), len(got))
+	}
+}
+
+func TestGeneratingTwiceGivesTheSameBytes(t *testing.T) {
+	p := golden(t)
+	first := p.mustGenerate(t)
+	if second := p.mustGenerate(t); !maps.Equal(first, second) {
+		t.Error("the second run differs from the first")
+	}
+}
