@@ -14,12 +14,13 @@ import (
 
 // template is what Create writes.
 const template = `-- +goose Up
--- Statements end with a semicolon. Put those that hold semicolons, such as
--- CREATE TRIGGER, between "-- +goose StatementBegin" and "-- +goose StatementEnd".
+-- A statement ends with the semicolon at the end of a line. Put one that holds
+-- such semicolons itself, as CREATE TRIGGER does, between goose's annotations
+-- StatementBegin and StatementEnd.
 
 
 -- +goose Down
--- Undo it here.
+-- Undo it here, in the reverse order.
 
 `
 

@@ -90,7 +90,7 @@ func readAll(handle *sql.DB, text string, args ...any) (out []string, err error)
 	return out, errors.Join(rows.Err(), rows.Close())
 }
 
-func exec(t testing.TB, db *pool.DB, text string, args ...any) {
+func run(t testing.TB, db *pool.DB, text string, args ...any) {
 	t.Helper()
 	handle := stdlib.OpenDB(db)
 	defer handle.Close()
@@ -99,12 +99,12 @@ func exec(t testing.TB, db *pool.DB, text string, args ...any) {
 	}
 }
 
-// schemaOf returns everything the file holds but goose's table: what a failed
-// migration must not change.
+// contents returns everything the file holds that migrations answer for: what
+// a failed one must not change.
 func contents(t testing.TB, db *pool.DB) string {
 	t.Helper()
 	out := query(t, db, `SELECT type, name, sql FROM sqlite_schema ORDER BY name`)
-	for _, name := range query(t, db, `SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name`) {
+	for _, name := range query(t, db, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'sqlite_sequence' ORDER BY name`) {
 		if name == "goose_db_version" {
 			out = append(out, query(t, db, `SELECT version_id FROM goose_db_version ORDER BY id`)...)
 			continue

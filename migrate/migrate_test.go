@@ -100,7 +100,7 @@ func TestRebuildingATableKeepsTheRowsThatReferToIt(t *testing.T) {
 
 	// Foreign keys are on again, and the child refers to the new table.
 	same(t, "foreign_keys", query(t, db, "PRAGMA foreign_keys"), []string{"1"})
-	exec(t, db, "DELETE FROM parent WHERE id = 2")
+	run(t, db, "DELETE FROM parent WHERE id = 2")
 	same(t, "children", query(t, db, "SELECT * FROM child"), []string{"10,1"})
 
 	m := migrator(t, db, family())
