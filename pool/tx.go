@@ -18,16 +18,19 @@ import (
 type tx struct {
 	db       *DB
 	conn     *sqlite.Conn
-	res      *Resource[*sqlite.Conn]
 	readOnly bool
 	depth    int // of savepoints
 
 	// ended is atomic because a handle that escapes its closure is most likely
 	// used by another goroutine.
 	ended    atomic.Bool
-	poisoned error // why the engine threw the transaction away
-	open     *stmt // statements that were not closed yet
+	poisoned error  // why the engine threw the transaction away
+	open     *stmt  // statements that were not closed yet
+	spare    []stmt // allocated together, each handed out once
 }
+
+// spareStmts is how many statement handles a transaction allocates at a time.
+const spareStmts = 8
 
 var (
 	_ lido.Reader = readTx{}
@@ -53,7 +56,7 @@ func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, r lido.Read
 	}
 	r.SetHolderPCs(callers())
 	defer r.Release()
-	t := &tx{db: db, conn: r.Value(), res: r, readOnly: true}
+	t := &tx{db: db, conn: r.Value(), readOnly: true}
 	if err := t.conn.Begin(ctx, sqlite.Deferred); err != nil {
 		return fmt.Errorf("pool: begin read: %w", err)
 	}
@@ -86,7 +89,7 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx
 	}
 	r.SetHolderPCs(callers())
 	defer r.Release()
-	t := &tx{db: db, conn: r.Value(), res: r}
+	t := &tx{db: db, conn: r.Value()}
 	if err := t.conn.Begin(ctx, sqlite.Immediate); err != nil {
 		return fmt.Errorf("pool: begin write: %w", err)
 	}
@@ -209,8 +212,12 @@ func (t *tx) prepare(ctx context.Context, q *lido.Query) (lido.Stmt, error) {
 		return nil, named(q, err)
 	}
 	inner.Query = q.Name
-	t.res.SetHolder(q)
-	s := &stmt{Stmt: inner, tx: t, next: t.open}
+	if len(t.spare) == 0 {
+		t.spare = make([]stmt, spareStmts)
+	}
+	s := &t.spare[0]
+	t.spare = t.spare[1:]
+	s.Stmt, s.tx, s.next = inner, t, t.open
 	if t.open != nil {
 		t.open.prev = s
 	}
@@ -249,7 +256,7 @@ func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido
 	if err := t.conn.Control(ctx, "SAVEPOINT "+name); err != nil {
 		return fmt.Errorf("pool: savepoint: %w", err)
 	}
-	inner := &tx{db: t.db, conn: t.conn, res: t.res, depth: t.depth + 1}
+	inner := &tx{db: t.db, conn: t.conn, depth: t.depth + 1}
 	kept := false
 	defer func() {
 		inner.ended.Store(true)

@@ -31,8 +31,8 @@ func (k *stmtCache) get(sql string) *Stmt {
 	return s
 }
 
-// add keeps s, and finalizes the oldest statement that nobody holds if that
-// makes one too many.
+// add keeps s, and finalizes the oldest other statement that nobody holds if
+// that makes one too many.
 func (k *stmtCache) add(s *Stmt) {
 	k.byText[s.sql] = s
 	k.pushNewest(s)
@@ -41,7 +41,7 @@ func (k *stmtCache) add(s *Stmt) {
 		return
 	}
 	for old := k.oldest; old != nil; old = old.newer {
-		if !old.inUse {
+		if !old.inUse && old != s {
 			k.remove(old)
 			old.finalize()
 			return

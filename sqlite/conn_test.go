@@ -218,6 +218,17 @@ func TestTheStatementCacheKeepsToItsSize(t *testing.T) {
 	}
 }
 
+func TestAFullCacheOfStatementsInUseKeepsTheNewOneAlive(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true, StmtCacheCount: 1})
+	first := prepare(t, c, "SELECT 1")
+	second := prepare(t, c, "SELECT 2")
+	if row, err := second.Step(); !row || err != nil || second.ColumnInt64(0) != 2 {
+		t.Error(row, err)
+	}
+	_ = second.Close()
+	_ = first.Close()
+}
+
 func TestAChangeOfSchemaIsSeenByACachedStatement(t *testing.T) {
 	c := open(t, sqlite.Options{Create: true})
 	exec(t, c, "CREATE TABLE t(a); INSERT INTO t VALUES(1)")

@@ -66,11 +66,15 @@ const arenaBytes = 512
 //
 // https://www.sqlite.org/c3ref/prepare.html
 func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
-	if err := c.enter(ctx); err != nil {
+	// A statement that is at hand costs no wait; its first Step looks at ctx.
+	if err := c.enter(nil); err != nil {
 		return nil, err
 	}
 	s := c.cache.get(sql)
 	if s == nil || s.inUse {
+		if err := c.enter(ctx); err != nil {
+			return nil, err
+		}
 		fresh, err := c.compile(ctx, sql)
 		if err != nil {
 			return nil, err
@@ -172,11 +176,16 @@ func (s *Stmt) Step() (row bool, err error) {
 	if s.ended || !s.inUse {
 		return false, fmt.Errorf("sqlite: step: %w", lido.ErrClosed)
 	}
-	if err := c.enter(s.ctx); err != nil {
-		return false, err
+	if c.faulted { // closed ends s as well
+		return false, c.broken
+	}
+	if s.ctx != nil {
+		if s.ctx.Err() != nil {
+			return false, context.Cause(s.ctx)
+		}
+		c.ctx = s.ctx
 	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
-	c.ctx = s.ctx
 	if !s.running {
 		s.running = true
 		if s.boundCount < len(s.bound) {

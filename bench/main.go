@@ -1,0 +1,227 @@
+// Command bench measures what a typed call costs against the same statement
+// straight on the engine, and against sqlc's own output on the stock driver,
+// all in one run. It prints times and allocations of one call and the ratio to
+// the engine alone. The figures are medians of rounds that take turns, so that
+// a machine that slows down for a moment slows all of them.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"text/tabwriter"
+
+	_ "modernc.org/sqlite" // the stock driver
+
+	"github.com/lidodb/lido/bench/lidogen"
+	"github.com/lidodb/lido/bench/sqlcgen"
+	"github.com/lidodb/lido/pool"
+	"github.com/lidodb/lido/sqlite"
+)
+
+const items = 10_000
+
+func main() {
+	testing.Init()
+	rounds := flag.Int("rounds", 5, "rounds for each figure")
+	time := flag.String("time", "500ms", "length of one round")
+	flag.Parse()
+	if err := flag.Set("test.benchtime", *time); err != nil {
+		fail(err)
+	}
+	if err := run(*rounds); err != nil {
+		fail(err)
+	}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "bench:", err)
+	os.Exit(1)
+}
+
+// contender runs one operation in its own way.
+type contender struct {
+	name string
+	run  func(b *testing.B)
+}
+
+// operation is what all contenders do; the first is the baseline.
+type operation struct {
+	name       string
+	contenders []contender
+}
+
+func run(rounds int) error {
+	dir, err := os.MkdirTemp("", "lido-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	// As every server has: a context that can be cancelled.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+
+	// Each contender has its own file with the same rows.
+	paths := map[string]string{}
+	for _, name := range []string{"engine", "lido", "stock"} {
+		paths[name] = filepath.Join(dir, name+".db")
+		if err := fill(ctx, paths[name]); err != nil {
+			return err
+		}
+	}
+	engine, err := openDirect(paths["engine"])
+	if err != nil {
+		return err
+	}
+	defer engine.close()
+	db, err := pool.Open(ctx, paths["lido"], pool.Config{})
+	if err != nil {
+		return err
+	}
+	defer db.Close(ctx)
+	stock, err := sql.Open("sqlite", "file:"+paths["stock"]+"?_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=cache_size(-64000)&_pragma=mmap_size(268435456)&_pragma=foreign_keys(1)")
+	if err != nil {
+		return err
+	}
+	defer stock.Close()
+
+	fmt.Printf("SQLite %s, %d rows, median of %d rounds\n\n", sqlite.Version(), items, rounds)
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "operation\tns\tallocs\tbytes\tto engine\t")
+	for _, op := range operations(ctx, engine, db, stock) {
+		results := make([][]testing.BenchmarkResult, len(op.contenders))
+		for range rounds {
+			for i, c := range op.contenders {
+				r := testing.Benchmark(c.run)
+				if r.N == 0 {
+					return fmt.Errorf("%s, %s: failed", op.name, c.name)
+				}
+				results[i] = append(results[i], r)
+			}
+		}
+		var base float64
+		for i, c := range op.contenders {
+			r := median(results[i])
+			ns := float64(r.T.Nanoseconds()) / float64(r.N)
+			if i == 0 {
+				base = ns
+			}
+			fmt.Fprintf(w, "%s, %s\t%.0f\t%d\t%d\t%.2f\t\n", op.name, c.name, ns, r.AllocsPerOp(), r.AllocedBytesPerOp(), ns/base)
+		}
+	}
+	return w.Flush()
+}
+
+func median(rs []testing.BenchmarkResult) testing.BenchmarkResult {
+	slices.SortFunc(rs, func(a, b testing.BenchmarkResult) int { return int(a.NsPerOp() - b.NsPerOp()) })
+	return rs[len(rs)/2]
+}
+
+func operations(ctx context.Context, engine *direct, db *pool.DB, stock *sql.DB) []operation {
+	typed, plain := lidogen.NewStore(db), sqlcgen.New(stock)
+	insert := lidogen.InsertItemParams{Name: "a new item of some length", Email: "someone@example.com", Price: 1999}
+
+	return []operation{
+		{"one row by key", []contender{
+			{"engine alone", loop(func(i int64) error { _, err := engine.getItem(1 + i%items); return err })},
+			{"lido", loop(func(i int64) error { _, err := typed.GetItem(ctx, 1+i%items); return err })},
+			{"sqlc on the stock driver", loop(func(i int64) error { _, err := plain.GetItem(ctx, 1+i%items); return err })},
+		}},
+		{"list of 1,000 rows", []contender{
+			{"engine alone", loop(func(int64) error { return want1000(engine.listItems(1000)) })},
+			{"lido", loop(func(int64) error { return want1000(typed.ListItems(ctx, 1000)) })},
+			{"sqlc on the stock driver", loop(func(int64) error { return want1000(plain.ListItems(ctx, 1000)) })},
+		}},
+		{"1,000 inserts in a transaction", []contender{
+			{"engine alone", loop(func(int64) error {
+				err := engine.run(engine.begin)
+				for range 1000 {
+					err = errors.Join(err, engine.insertItem(insert.Name, insert.Email, insert.Price))
+				}
+				return errors.Join(err, engine.run(engine.rollback))
+			})},
+			{"lido", loop(func(int64) error {
+				return undone(typed.Write(ctx, func(ctx context.Context, q *lidogen.Queries) error {
+					for range 1000 {
+						if err := q.InsertItem(ctx, insert); err != nil {
+							return err
+						}
+					}
+					return errUndo
+				}))
+			})},
+			{"sqlc on the stock driver", loop(func(int64) error {
+				tx, err := stock.BeginTx(ctx, nil)
+				if err != nil {
+					return err
+				}
+				q := plain.WithTx(tx)
+				for range 1000 {
+					if err := q.InsertItem(ctx, sqlcgen.InsertItemParams(insert)); err != nil {
+						return err
+					}
+				}
+				return tx.Rollback()
+			})},
+		}},
+	}
+}
+
+// errUndo rolls back, which keeps every round at the same number of rows.
+var errUndo = errors.New("undo")
+
+func undone(err error) error {
+	if err == errUndo {
+		return nil
+	}
+	return err
+}
+
+func loop(call func(i int64) error) func(b *testing.B) {
+	return func(b *testing.B) {
+		b.ReportAllocs()
+		for i := int64(0); b.Loop(); i++ {
+			if err := call(i); err != nil {
+				// testing.Benchmark keeps what a benchmark logs to itself.
+				fmt.Fprintln(os.Stderr, "bench:", err)
+				b.FailNow()
+			}
+		}
+	}
+}
+
+func want1000[T any](rows []T, err error) error {
+	if err == nil && len(rows) != 1000 {
+		err = fmt.Errorf("%d rows", len(rows))
+	}
+	return err
+}
+
+func fill(ctx context.Context, path string) error {
+	db, err := pool.Open(ctx, path, pool.Config{Prepare: func(ctx context.Context, db *pool.DB) error {
+		return db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error {
+			return c.Exec(ctx, "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL, price INTEGER NOT NULL)")
+		})
+	}})
+	if err != nil {
+		return err
+	}
+	defer db.Close(ctx)
+	store := lidogen.NewStore(db)
+	return store.Write(ctx, func(ctx context.Context, q *lidogen.Queries) error {
+		for i := range items {
+			n := strconv.Itoa(i)
+			if err := q.InsertItem(ctx, lidogen.InsertItemParams{Name: "item number " + n, Email: "owner" + n + "@example.com", Price: int64(i)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
