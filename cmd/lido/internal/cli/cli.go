@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses, the same for every command.
+const (
+	// ExitOK: it was done, or the answer is good.
+	ExitOK = 0
+	// ExitNo: the answer is no. A backup is damaged, doctor found something
+	// broken, a query is refused, a migration is pending.
+	ExitNo = 1
+	// ExitUsage: the command line is wrong. Nothing was tried.
+	ExitUsage = 2
+	// ExitFailed: it could not be done, or nobody can say.
+	ExitFailed = 3
+)
+
+// Program is what a process gives the command.
+type Program struct {
+	Args           []string
+	Stdout, Stderr io.Writer
+	// SQLC is sqlc's own command line, in a build that contains it.
+	SQLC func(args []string) int
+}
+
+const long = `lido looks after a SQLite database and the typed Go code that runs on it.
+
+Exit status:
+  0  it was done, or the answer is good
+  1  the answer is no: doctor found something broken, a backup is damaged,
+     a query was refused, a migration is pending
+  2  the command line is wrong, nothing was tried
+  3  it could not be done`
+
+// Run runs one command line. When ctx ends, the command stops where that is
+// safe and fails.
+func Run(ctx context.Context, p Program) int {
+	root := &cobra.Command{
+		Use:               "lido",
+		Short:             "Look after a SQLite database and its typed Go code",
+		Long:              long,
+		Args:              cobra.ArbitraryArgs,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		RunE:              needCommand,
+	}
+	root.AddCommand(
+		initCommand(p), generateCommand(p), sqlcCommand(p),
+		migrateCommand(p),
+		backupCommand(p), restoreCommand(p),
+		doctorCommand(p), versionCommand(p),
+	)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetArgs(p.Args)
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+
+	cmd, err := root.ExecuteContextC(ctx)
+	return report(p.Stderr, cmd, err)
+}
+
+// report writes err for a person and returns the exit status it stands for.
+func report(w io.Writer, cmd *cobra.Command, err error) int {
+	var (
+		usage  usageError
+		no     noError
+		status statusError
+	)
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &status):
+		return int(status)
+	case errors.As(err, &usage):
+		fmt.Fprintf(w, "%s: %v\nRun \"%s --help\" for how it is used.\n", cmd.CommandPath(), err, cmd.CommandPath())
+		return ExitUsage
+	case errors.As(err, &no):
+		if no.err != nil {
+			fmt.Fprintf(w, "%s: %v\n", cmd.CommandPath(), no.err)
+		}
+		return ExitNo
+	}
+	fmt.Fprintf(w, "%s: %v\n", cmd.CommandPath(), err)
+	return ExitFailed
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+// noError is the answer no. Without an error inside, all has been said.
+type noError struct{ err error }
+
+func (e noError) Error() string {
+	if e.err == nil {
+		return "the answer is no"
+	}
+	return e.err.Error()
+}
+
+func (e noError) Unwrap() error { return e.err }
+
+// statusError ends the command with the status of another program that has
+// said why itself.
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("what is %q? It takes no arguments", args[0])
+	}
+	return nil
+}
+
+// needCommand is what a group of commands does when none is named.
+func needCommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("there is no command %q", args[0])
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() && c.Name() != "help" {
+			names = append(names, c.Name())
+		}
+	}
+	return usagef("name one of: %s", strings.Join(names, ", "))
+}
+
+// need reports flags that must not be empty.
+func need(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if cmd.Flag(name).Value.String() == "" {
+			return usagef("--%s is missing: %s", name, cmd.Flag(name).Usage)
+		}
+	}
+	return nil
+}

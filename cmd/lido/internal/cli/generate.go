@@ -1,0 +1,211 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	commandPackage = modulePath + "/cmd/lido"
+	sqlcPackage    = "github.com/sqlc-dev/sqlc/pkg/cli"
+	sqlcTag        = "sqlc"
+	pluginName     = "sqlc-gen-lido"
+)
+
+// configNames are the names under which sqlc looks for its configuration.
+var configNames = []string{"sqlc.yaml", "sqlc.yml", "sqlc.json"}
+
+func generateCommand(p Program) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "generate",
+		Short: "Write the typed Go code of the queries",
+		Long: `Runs sqlc on sqlc.yaml, which is looked for here and in the folders above, up
+to the module's, with Lido's generator as its plugin. Both come with this
+program: the plugin's cmd in sqlc.yaml is not looked up. A build of lido without
+sqlc first builds one with it, from the versions in go.mod; the first time that
+takes minutes. The exit status is 1 if a query or the configuration is refused.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			path, err := findConfig(file)
+			if err != nil {
+				return err
+			}
+			return generate(cmd.Context(), p, path)
+		},
+	}
+	cmd.Flags().StringVarP(&file, "file", "f", "", "the configuration (default: sqlc.yaml, here or above)")
+	return cmd
+}
+
+// sqlcCommand is sqlc's own command line. "lido generate" starts it as
+// a process of its own, because sqlc ends the process when it fails.
+func sqlcCommand(p Program) *cobra.Command {
+	return &cobra.Command{
+		Use:                "sqlc",
+		Short:              "Run the sqlc that is built into this program",
+		Hidden:             p.SQLC == nil,
+		DisableFlagParsing: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if p.SQLC == nil {
+				return usagef("this build is without sqlc; build with -tags %s", sqlcTag)
+			}
+			if code := p.SQLC(args); code != 0 {
+				return statusError(code)
+			}
+			return nil
+		},
+	}
+}
+
+// findConfig returns the configuration to use, by its absolute path.
+func findConfig(file string) (string, error) {
+	if file != "" {
+		if _, err := os.Stat(file); err != nil {
+			return "", fmt.Errorf("configuration: %w", err)
+		}
+		return filepath.Abs(file)
+	}
+	start, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := start; ; {
+		for _, name := range configNames {
+			path := filepath.Join(dir, name)
+			if _, err := os.Stat(path); err == nil {
+				return path, nil
+			}
+		}
+		parent := filepath.Dir(dir)
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil || parent == dir {
+			return "", fmt.Errorf("there is no %s in %s or above; \"lido init\" writes one", configNames[0], start)
+		}
+		dir = parent
+	}
+}
+
+func generate(ctx context.Context, p Program, config string) error {
+	conf, err := readConfig(config)
+	if err != nil {
+		return noError{err}
+	}
+	if p.SQLC == nil {
+		return generateElsewhere(ctx, p, config)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("where is this program: %w", err)
+	}
+	temp, err := conf.withPlugin(self)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp)
+
+	cmd := exec.CommandContext(ctx, self, "sqlc", "generate", "--file", temp)
+	// sqlc and the plugin resolve paths against the folder they run in.
+	cmd.Dir = filepath.Dir(config)
+	cmd.Stdout = p.Stdout
+	errs := &renamer{w: p.Stderr, from: filepath.Base(temp), to: filepath.Base(config)}
+	cmd.Stderr = errs
+	err = cmd.Run()
+	errs.flush()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &exit):
+		return noError{errors.New("nothing was written")}
+	case err != nil:
+		return fmt.Errorf("run sqlc: %w", err)
+	}
+	return conf.printReports(p.Stdout)
+}
+
+// generateElsewhere builds lido with sqlc in it, from the versions that the
+// module of the configuration requires, and lets that do the work.
+func generateElsewhere(ctx context.Context, p Program, config string) error {
+	dir := filepath.Dir(config)
+	target, err := buildTarget(dir)
+	if err != nil {
+		return err
+	}
+	stale, err := goCommand(ctx, dir, "list", "-tags", sqlcTag, "-f", "{{.Stale}}", sqlcPackage).Output()
+	if err != nil {
+		return fmt.Errorf("is sqlc among the module's requirements: %w%s\nRun \"go get -tool %s\" and \"go mod tidy\" in the module",
+			err, stderrOf(err), commandPackage)
+	}
+	if strings.TrimSpace(string(stale)) == "true" {
+		fmt.Fprintln(p.Stderr, "lido: building sqlc; the first time this takes three to five minutes")
+	}
+	build := goCommand(ctx, dir, "build", "-tags", sqlcTag, "-o", target, commandPackage)
+	build.Stdout, build.Stderr = p.Stderr, p.Stderr
+	if err := build.Run(); err != nil {
+		return fmt.Errorf("build %s with sqlc: %w", commandPackage, err)
+	}
+	run := exec.CommandContext(ctx, target, "generate", "--file", config)
+	run.Stdout, run.Stderr = p.Stdout, p.Stderr
+	err = run.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() > 0 {
+		return statusError(exit.ExitCode())
+	}
+	return err
+}
+
+// buildTarget is a file in the user's cache, one for each module, so that
+// "go build" finds what it built the last time.
+func buildTarget(dir string) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = filepath.Join(dir, "bin")
+	}
+	name := strings.Map(func(r rune) rune {
+		if r == '/' || r == '\\' || r == ':' {
+			return '-'
+		}
+		return r
+	}, strings.Trim(dir, `/\`))
+	folder := filepath.Join(cache, "lido", name)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", err
+	}
+	target := filepath.Join(folder, "lido-sqlc")
+	if runtime.GOOS == "windows" {
+		target += ".exe"
+	}
+	return target, nil
+}
+
+// goCommand runs without cgo: with it, sqlc compiles a parser written in C.
+func goCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return cmd
+}
+
+// stderrOf returns what a command that failed has said.
+func stderrOf(err error) string {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
+		return ": " + strings.TrimSpace(string(exit.Stderr))
+	}
+	return ""
+}
+
+// fileExists reports whether something has that name.
+func fileExists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,16 @@
+-- CreateItem adds an item. Names are unique.
+-- name: CreateItem :one
+INSERT INTO items (name, created_at) VALUES (@name, @created_at) RETURNING *;
+
+-- GetItem returns one item.
+-- name: GetItem :one
+SELECT * FROM items WHERE id = @id;
+
+-- ListItems returns all items, the oldest first.
+-- name: ListItems :many
+-- @scan
+SELECT * FROM items ORDER BY id;
+
+-- FinishItem marks an item as done. It returns how many there were: 0 or 1.
+-- name: FinishItem :execrows
+UPDATE items SET done = 1 WHERE id = @id;

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/pool"
+	"github.com/lidodb/lido/sqlite"
+)
+
+const (
+	// timeRows and timeBudget bound how long doctor looks at one column.
+	timeRows   = 1_000_000
+	timeBudget = 10 * time.Second
+)
+
+// timeForms are the forms of text that libraries have written times in.
+var timeForms = []struct {
+	name string
+	form *regexp.Regexp
+}{
+	{"lido", regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9}Z$`)},
+	{"current_timestamp", regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$`)},
+	{"day", regexp.MustCompile(`^\d{4}-\d\d-\d\d$`)},
+	{"mattn", regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d$`)},
+	{"rfc3339", regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)},
+	{"go_string", regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} \S+( m=.*)?$`)},
+	{"sqlite_fraction", regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+$`)},
+}
+
+// timeColumn is a column that, by its type or its name, holds times.
+type timeColumn struct{ table, name string }
+
+func (c timeColumn) String() string { return c.table + "." + c.name }
+
+var (
+	timeType = regexp.MustCompile(`(?i)DATE|TIME`)
+	timeName = regexp.MustCompile(`(?i)(^|_)(at|date|time|datetime|timestamp)$`)
+)
+
+// checkTimes counts the forms in each column of times. SQLite compares text as
+// text: two forms in one column break ORDER BY and WHERE without an error.
+func checkTimes(ctx context.Context, db *pool.DB) []finding {
+	var found []finding
+	err := db.WithReader(ctx, func(ctx context.Context, c *sqlite.Conn) error {
+		columns, err := timeColumns(ctx, c)
+		if err != nil {
+			return err
+		}
+		for _, col := range columns {
+			forms, all, err := countForms(ctx, c, col)
+			if err != nil {
+				return fmt.Errorf("%s: %w", col, err)
+			}
+			if f, ok := judgeForms(col, forms, all); ok {
+				found = append(found, f)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return append(found, finding{"times", statusFail, err.Error(), ""})
+	}
+	return found
+}
+
+func timeColumns(ctx context.Context, c *sqlite.Conn) (columns []timeColumn, err error) {
+	stmt, err := c.Prepare(ctx, `SELECT t.name, i.name, i.type FROM pragma_table_list AS t, pragma_table_info(t.name) AS i
+		WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND t.name <> 'goose_db_version'
+		ORDER BY t.name, i.cid`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stmt.Close()) }()
+	for {
+		row, err := stmt.Step()
+		if err != nil || !row {
+			return columns, err
+		}
+		col := timeColumn{stmt.ColumnText(0), stmt.ColumnText(1)}
+		if timeType.MatchString(stmt.ColumnText(2)) || timeName.MatchString(col.name) {
+			columns = append(columns, col)
+		}
+	}
+}
+
+// countForms returns how many values there are of each form, and whether all
+// rows were looked at.
+func countForms(ctx context.Context, c *sqlite.Conn, col timeColumn) (forms map[string]int, all bool, err error) {
+	forms = map[string]int{}
+	q := func(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+	stmt, err := c.Prepare(ctx, "SELECT "+q(col.name)+" FROM "+q(col.table)+" WHERE "+q(col.name)+" IS NOT NULL")
+	if err != nil {
+		return nil, false, err
+	}
+	defer func() { err = errors.Join(err, stmt.Close()) }()
+	deadline := time.Now().Add(timeBudget)
+	for n := 0; ; n++ {
+		if n >= timeRows || n%1000 == 0 && time.Now().After(deadline) {
+			return forms, false, nil
+		}
+		row, err := stmt.Step()
+		if err != nil || !row {
+			return forms, true, err
+		}
+		forms[formOf(stmt)]++
+	}
+}
+
+// formOf names the form of the value in the first column.
+func formOf(stmt *sqlite.Stmt) string {
+	switch stmt.ColumnType(0) {
+	case lido.Integer:
+		if n := stmt.ColumnInt64(0); n >= 1e12 || n <= -1e12 {
+			return "unixmilli"
+		}
+		return "unix"
+	case lido.Float:
+		return "real"
+	case lido.Text:
+		text := stmt.ColumnText(0)
+		for _, f := range timeForms {
+			if f.form.MatchString(text) {
+				return f.name
+			}
+		}
+	}
+	return "other"
+}
+
+func judgeForms(col timeColumn, forms map[string]int, all bool) (finding, bool) {
+	if len(forms) == 0 {
+		return finding{}, false
+	}
+	f := finding{Check: "times", Status: statusOK}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(forms)) {
+		parts = append(parts, fmt.Sprintf("%d %s", forms[name], name))
+	}
+	f.Found = col.String() + ": " + strings.Join(parts, ", ")
+	if !all {
+		f.Found += ", and more rows that were not looked at"
+	}
+	switch {
+	case len(forms) > 1:
+		f.Status = statusWarn
+		f.Remedy = "bring " + col.String() + " to one form in a migration: as text, different forms do not sort by time; Lido writes " + lido.TimeLayout
+	case forms["other"] > 0:
+		f.Status = statusWarn
+		f.Remedy = "Lido does not read what " + col.String() + " holds as a time; give it another Go type, or bring it to the form " + lido.TimeLayout
+	}
+	return f, true
+}
