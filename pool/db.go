@@ -125,6 +125,9 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 		},
 		Released:  db.checkReleased,
 		Interrupt: (*sqlite.Conn).Interrupt,
+		// An interrupted statement ends within milliseconds; what takes longer
+		// is the borrower's own code, which nobody can stop.
+		CloseGrace: 2 * time.Second,
 		OnDestroy: func(c *sqlite.Conn, why DestroyReason, err error) {
 			if err != nil {
 				db.cfg.Logger.Warn("connection destroyed", "pool", name, "path", db.path, "reason", why.String(), "error", err)
