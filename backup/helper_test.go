@@ -215,6 +215,9 @@ func runHelper(role string) int {
 			_, err = backup.Take(ctx, db, cfg)
 		}
 	case "restore": // store, target, the phase to stop in
+		if os.Args[3] == "" {
+			fmt.Println("begin")
+		}
 		_, err = backup.Restore(ctx, backup.NewDirStore(os.Args[1]), "", os.Args[2],
 			backup.RestoreOptions{Overwrite: true, Progress: holdAt(os.Args[3], hold)})
 	default:

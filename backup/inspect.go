@@ -82,7 +82,7 @@ const codeError = 1
 func checkIntegrity(ctx context.Context, c *sqlite.Conn) (complaints []string, err error) {
 	err = eachRow(ctx, c, "PRAGMA main.integrity_check(10)", func(s *sqlite.Stmt) {
 		if text := s.ColumnText(0); text != "ok" {
-			complaints = append(complaints, text)
+			complaints = append(complaints, strings.ReplaceAll(text, "\n", " "))
 		}
 	})
 	return complaints, err

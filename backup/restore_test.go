@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lidodb/lido/backup"
 	"github.com/lidodb/lido/pool"
@@ -316,16 +318,37 @@ func TestOverwriteReplacesWhatIsNoDatabase(t *testing.T) {
 		"bad pages": append(bytes.Clone(data[:4096]), bytes.Repeat([]byte{0xa5}, len(data)-4096)...),
 	} {
 		target := newDBPath(t)
-		if err := os.WriteFile(target, content, 0o600); err != nil {
-			t.Fatal(err)
+		leaveWAL(t, target) // a stale -wal would put the old rows over the new file
+		for path, content := range map[string][]byte{target: content, target + "-journal": []byte(bystander)} {
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if _, err := backup.Restore(t.Context(), backup.NewDirStore(dir), "", target, backup.RestoreOptions{Overwrite: true}); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
+		absent(t, target+"-wal", target+"-shm", target+"-journal")
 		if n := query(t, target, "SELECT count(*) FROM posting"); n != "6000" {
 			t.Errorf("%s: %s rows", name, n)
 		}
+	}
+}
+
+func TestOverwriteRemovesSidecarsThatAreNoneEither(t *testing.T) {
+	dir, _ := newBackup(t)
+	target := newDBPath(t)
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := os.WriteFile(target+suffix, []byte(strings.Repeat(bystander, 2000)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := backup.Restore(t.Context(), backup.NewDirStore(dir), "", target, backup.RestoreOptions{Overwrite: true}); err != nil {
+		t.Fatal(err)
+	}
+	absent(t, target+"-wal", target+"-shm", target+"-journal")
+	if n := query(t, target, "SELECT count(*) FROM posting"); n != "6000" {
+		t.Errorf("%s rows", n)
 	}
 }
 
@@ -405,6 +428,81 @@ func TestKilledRestoreLeavesTheOldDatabase(t *testing.T) {
 			t.Errorf("%s: %s rows", phase, n)
 		}
 		absent(t, target+backup.ScratchSuffix)
+	}
+}
+
+// A restore that is killed at any moment leaves the old database or the new
+// one, whole.
+func TestRestoreKilledAtRandomLeavesOneOfTheTwo(t *testing.T) {
+	dir, _ := newBackup(t)
+	fresh := 0
+	for round := range 12 {
+		target := newDBPath(t)
+		leaveWAL(t, target)
+		p := startHelper(t, "restore", dir, target, "")
+		p.expect(t, "begin")
+		<-time.After(time.Duration(round) * 3 * time.Millisecond)
+		p.kill(t)
+		if ok := query(t, target, "PRAGMA integrity_check"); ok != "ok" {
+			t.Fatalf("round %d: %s", round, ok)
+		}
+		switch tables := query(t, target, "SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1)"); tables {
+		case "old":
+			if n := query(t, target, "SELECT count(*) FROM old"); n != "2" {
+				t.Errorf("round %d: %s old rows", round, n)
+			}
+		case "account,goose_db_version,posting":
+			fresh++
+			if n := query(t, target, "SELECT count(*) FROM posting"); n != "6000" {
+				t.Errorf("round %d: %s new rows", round, n)
+			}
+		default:
+			t.Errorf("round %d: a mixture: %s", round, tables)
+		}
+	}
+	t.Logf("%d of 12 were killed after the change", fresh)
+}
+
+// TestRestoreNeverReplacesWhatAppearedMeanwhile:
+//
+//	restore          somebody else
+//	proof
+//	                 creates the target
+//	refuses
+func TestRestoreNeverReplacesWhatAppearedMeanwhile(t *testing.T) {
+	dir, m := newBackup(t)
+	target := newDBPath(t)
+	_, err := backup.Restore(t.Context(), backup.NewDirStore(dir), m.ID, target, backup.RestoreOptions{
+		Progress: func(p backup.Progress) {
+			if p.Phase == backup.PhaseInstall {
+				if err := os.WriteFile(target, []byte(bystander), 0o600); err != nil {
+					t.Error(err)
+				}
+			}
+		},
+	})
+	if !errors.Is(err, backup.ErrExists) {
+		t.Errorf("got %v", err)
+	}
+	if data, err := os.ReadFile(target); err != nil || string(data) != bystander {
+		t.Errorf("it was touched: %q %v", data, err)
+	}
+}
+
+func TestVerifyKeepsToAFolderOfItsOwn(t *testing.T) {
+	dir, m := newBackup(t)
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	if _, err := backup.Verify(t.Context(), backup.NewDirStore(dir), m.ID, backup.VerifyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	base := filepath.Join(tmp, fmt.Sprintf("lido-verify-%d", os.Getuid()))
+	absent(t, base)
+	if err := errors.Join(os.Mkdir(base, 0o700), os.Chmod(base, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := backup.Verify(t.Context(), backup.NewDirStore(dir), m.ID, backup.VerifyOptions{}); !errors.Is(err, backup.ErrExists) {
+		t.Errorf("in a folder that is everybody's: %v", err)
 	}
 }
 

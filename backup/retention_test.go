@@ -1,6 +1,7 @@
 package backup_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -154,5 +155,29 @@ func TestBrokenBackupsCountForNothingAndStay(t *testing.T) {
 	}
 	if len(res.Broken) != 2 || res.Broken[0].ID != flipped || !errors.Is(res.Broken[1].Err, backup.ErrTruncated) {
 		t.Errorf("broken: %+v", res.Broken)
+	}
+}
+
+// recorder notes what is removed, in order.
+type recorder struct {
+	backup.Store
+	removed []string
+}
+
+func (r *recorder) Remove(ctx context.Context, name string) error {
+	r.removed = append(r.removed, name)
+	return r.Store.Remove(ctx, name)
+}
+
+// The other order would leave a manifest that promises what is gone.
+func TestManifestIsTheFirstToGo(t *testing.T) {
+	s := &recorder{Store: backup.NewDirStore(t.TempDir())}
+	id := plant(t, s, 1, "books.db", 2*day)
+	plant(t, s, 2, "books.db", day)
+	if _, err := backup.Prune(t.Context(), s, backup.Keep{Count: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.removed) < 3 || s.removed[0] != id+backup.ManifestSuffix {
+		t.Errorf("removed %v", s.removed)
 	}
 }

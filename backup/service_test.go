@@ -99,6 +99,22 @@ func TestScheduleMakesTheBackupThatIsOverdue(t *testing.T) {
 	}
 }
 
+func TestScheduleTellsOfAFailureAndTriesAgain(t *testing.T) {
+	told := make(chan error, 2)
+	s := newService(t, backup.Config{
+		Store:     &failing{Store: backup.NewDirStore(t.TempDir()), puts: 2},
+		StepPause: -1, Jitter: -1, RetryInterval: time.Millisecond,
+		OnBackup: func(_ backup.Result, err error) { told <- err },
+	})
+	openDB(t, newDBPath(t), s)
+	if err := <-told; !errors.Is(err, errStore) {
+		t.Errorf("first: %v", err)
+	}
+	if err := <-told; err != nil {
+		t.Errorf("second: %v", err)
+	}
+}
+
 func TestLastVerifiedSeesThatABackupIsGone(t *testing.T) {
 	dir := t.TempDir()
 	s := newService(t, fast(backup.NewDirStore(dir)))

@@ -181,8 +181,12 @@ func pick(ctx context.Context, store Store, id, want string) (*Manifest, error) 
 	}
 	switch {
 	case found == nil:
-		return nil, fmt.Errorf("no complete backup of %q among %d (%d of them incomplete or damaged): %w",
-			want, len(entries), broken, ErrNoBackup)
+		of := ""
+		if want != "" {
+			of = fmt.Sprintf(" of %q", want)
+		}
+		return nil, fmt.Errorf("the store has no complete backup%s (%d in all, %d of them incomplete or damaged): %w",
+			of, len(entries), broken, ErrNoBackup)
 	case len(databases) > 1:
 		return nil, fmt.Errorf("the store holds backups of several databases (%s); say which, by Database or by id: %w",
 			strings.Join(databases, ", "), ErrForeign)
