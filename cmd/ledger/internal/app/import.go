@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,7 +24,7 @@ import (
 func newImport(opt *options) *cobra.Command {
 	var mark, other string
 	var types map[string]string
-	var asJSON bool
+	var real, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "import FILE.csv",
 		Short: `Add the transactions of a CSV that "hledger print -O csv" wrote`,
@@ -33,7 +34,7 @@ currencies that are missing are created. The file "-" is the standard input.`,
 		Example: "  hledger -f 2025.journal print -O csv > 2025.csv\n  ledger import 2025.csv",
 		Args:    exactly("FILE.csv"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var read hledger.Options
+			read := hledger.Options{RealOnly: real}
 			switch mark {
 			case "":
 			case ".", ",":
@@ -72,12 +73,16 @@ currencies that are missing are created. The file "-" is the standard input.`,
 	cmd.Flags().StringVar(&mark, "decimal-mark", "", `"." or ","; without it each number tells`)
 	cmd.Flags().StringToStringVar(&types, "type", nil, "types of top-level accounts whose names do not say them, such as bank=asset,shop=expense")
 	cmd.Flags().StringVar(&other, "other-type", "", "type of all such accounts that --type does not name")
+	cmd.Flags().BoolVar(&real, "real", false, "leave out virtual postings, those in brackets")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON, for programs")
 	return cmd
 }
 
 // explainImport adds what is true of every refused import.
 func explainImport(err error) error {
+	if bad := new(book.Invalid); errors.As(err, &bad) && bad.Code == "unbalanced" {
+		err = fmt.Errorf("%w (hledger adds such postings for prices with: hledger print --infer-equity -O csv)", err)
+	}
 	return fmt.Errorf("%w (nothing was imported)", err)
 }
 

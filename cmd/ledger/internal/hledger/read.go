@@ -27,6 +27,8 @@ const NoCurrency = "XXX"
 type Options struct {
 	// DecimalMark is '.' or ','; 0 finds it in each number.
 	DecimalMark byte
+	// RealOnly leaves out virtual postings, as hledger's --real does.
+	RealOnly bool
 }
 
 // row is one line of the file by the names of its columns.
@@ -112,6 +114,9 @@ func (r row) appendTo(drafts []book.Draft, previous row, name string, opt Option
 			Remedy:  "do not join two exports into one file; import them one after the other"}
 	}
 
+	if opt.RealOnly && isVirtual(r.account) {
+		return drafts, nil
+	}
 	account, err := accountName(r.account)
 	if err != nil {
 		err.Where = place("account")
@@ -132,8 +137,10 @@ func (r row) appendTo(drafts []book.Draft, previous row, name string, opt Option
 }
 
 // finish gives every amount a currency. A bare zero is in the currency of the
-// lines around it; a bare number of another value is in none.
+// lines around it; a bare number of another value is in none. Transactions that
+// were left with no posting go.
 func finish(drafts []book.Draft) []book.Draft {
+	drafts = slices.DeleteFunc(drafts, func(d book.Draft) bool { return len(d.Lines) == 0 })
 	for _, d := range drafts {
 		around := NoCurrency
 		if i := slices.IndexFunc(d.Lines, func(l book.Line) bool { return l.Currency != "" }); i >= 0 {
@@ -157,12 +164,17 @@ func accountName(name string) (string, *book.Invalid) {
 	if strings.HasPrefix(name, "(") && strings.HasSuffix(name, ")") {
 		return "", &book.Invalid{Code: "unsupported",
 			Problem: fmt.Sprintf("%s is an unbalanced virtual posting, which double entry has no place for", name),
-			Remedy:  "export real postings only: hledger print --real -O csv"}
+			Remedy:  "leave virtual postings out with --real"}
 	}
-	if strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]") {
+	if isVirtual(name) {
 		name = name[1 : len(name)-1]
 	}
 	return name, nil
+}
+
+func isVirtual(account string) bool {
+	return strings.HasPrefix(account, "(") && strings.HasSuffix(account, ")") ||
+		strings.HasPrefix(account, "[") && strings.HasSuffix(account, "]")
 }
 
 // tag matches "name:value" where hledger sees a tag in a comment.

@@ -55,6 +55,18 @@ func TestWhatHledgerPrintsIsRead(t *testing.T) {
 	}
 }
 
+func TestVirtualPostingsCanBeLeftOut(t *testing.T) {
+	text := strings.ReplaceAll(good, `"[a]"`, `"(a)"`)
+	drafts, err := read(text, hledger.Options{RealOnly: true})
+	if err != nil || len(drafts) != 2 || len(drafts[1].Lines) != 1 || drafts[1].Lines[0].Account != "c" {
+		t.Errorf("%+v, %v", drafts, err)
+	}
+	drafts, err = read(strings.ReplaceAll(text, `"c"`, `"(c)"`), hledger.Options{RealOnly: true})
+	if err != nil || len(drafts) != 1 {
+		t.Errorf("a transaction of virtual postings: %+v, %v", drafts, err)
+	}
+}
+
 func TestTheDecimalMarkCanBeSaid(t *testing.T) {
 	text := header + `"1","2024-01-01","","","","x","","a","1,000","EUR","","","",""` + "\n"
 	if _, err := read(text, hledger.Options{}); err == nil || !strings.Contains(err.Error(), "books.csv:2, column amount") || !strings.Contains(err.Error(), "--decimal-mark") {
