@@ -238,14 +238,16 @@ func (c *conn) query(ctx context.Context, stmts []statement, list []driver.Named
 	if st == nil {
 		return &buffered{}, nil
 	}
+	// The first step, at once: it makes the snapshot that of the call, and a
+	// schema that has changed may give the statement other columns.
+	row, err := st.Step()
+	if err != nil {
+		return nil, errors.Join(c.failed(err), st.Close())
+	}
 	head := headOf(st)
 	// A query streams from a reader, and inside a transaction. What writes has
 	// run when Query returns, and what has the writer for itself gives it back.
 	if st.ReadOnly() && (l.reader || !l.own) {
-		row, err := st.Step() // now, so that the snapshot is that of the call
-		if err != nil {
-			return nil, errors.Join(c.failed(err), st.Close())
-		}
 		streams = true
 		if !l.own {
 			c.rows++
@@ -253,18 +255,15 @@ func (c *conn) query(ctx context.Context, stmts []statement, list []driver.Named
 		return &rows{head: head, conn: c, lease: l, stmt: st, row: row, end: !row}, nil
 	}
 	all := &buffered{head: head}
-	for {
-		row, err := st.Step()
-		if err != nil {
-			return nil, errors.Join(c.failed(err), st.Close())
-		}
-		if !row {
-			return all, st.Close()
-		}
+	for row {
 		values := make([]driver.Value, len(head.names))
 		head.read(st, values)
 		all.rows = append(all.rows, values)
+		if row, err = st.Step(); err != nil {
+			return nil, errors.Join(c.failed(err), st.Close())
+		}
 	}
+	return all, st.Close()
 }
 
 // PrepareContext checks that the engine accepts query. The statement is

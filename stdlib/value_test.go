@@ -1,0 +1,174 @@
+package stdlib_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/pool"
+)
+
+func TestValuesComeBackAsTheyWereWritten(t *testing.T) {
+	_, handle := open(t, pool.Config{})
+	exec(t, handle, "CREATE TABLE v (x)")
+	long := strings.Repeat("lång ", 2000)
+	for _, c := range []struct{ in, want any }{
+		{nil, nil},
+		{int64(math.MinInt64), int64(math.MinInt64)},
+		{uint8(7), int64(7)},
+		{1.5, 1.5},
+		{math.Inf(1), math.Inf(1)},
+		{true, int64(1)},
+		{"", ""},
+		{long, long},
+		{"a\x00b", "a\x00b"},
+		{[]byte(nil), nil},
+		{[]byte{}, []byte{}},
+		{[]byte{0, 1, 255}, []byte{0, 1, 255}},
+		{json.RawMessage(`{}`), []byte(`{}`)},
+		{sql.NullString{}, nil},
+		{sql.NullInt64{Int64: 3, Valid: true}, int64(3)},
+	} {
+		exec(t, handle, "DELETE FROM v")
+		exec(t, handle, "INSERT INTO v VALUES (?)", c.in)
+		var got any
+		if err := handle.QueryRow("SELECT x FROM v").Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%T %v came back as %T %v, want %T %v", c.in, c.in, got, got, c.want, c.want)
+		}
+	}
+}
+
+func TestTimesAreWrittenInLidosLayoutAndReadByDeclaredType(t *testing.T) {
+	_, handle := open(t, pool.Config{})
+	exec(t, handle, "CREATE TABLE v (d DATE, dt DATETIME(6), ts timestamp, plain TEXT)")
+	when := time.Date(2024, 2, 29, 23, 59, 58, 123456789, time.FixedZone("CET", 3600))
+	exec(t, handle, "INSERT INTO v VALUES (?1, ?1, ?1, ?1)", when)
+	equal(t, "as text", one[string](t, handle, "SELECT plain FROM v"), "2024-02-29 22:59:58.123456789Z")
+	equal(t, "equal to itself", one[int](t, handle, "SELECT count(*) FROM v WHERE ts = ?", when), 1)
+	var d, dt, ts time.Time
+	if err := handle.QueryRow("SELECT d, dt, ts FROM v").Scan(&d, &dt, &ts); err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range []time.Time{d, dt, ts} {
+		if !got.Equal(when) || got.Location() != time.UTC {
+			t.Errorf("read %v, want %v in UTC", got, when)
+		}
+	}
+	// Forms that others have written, and numbers.
+	for _, form := range []any{
+		"2024-02-29 22:59:58", "2024-02-29T22:59:58Z", when.Truncate(time.Second).String(),
+		when.Unix(), when.Unix() * 1000,
+	} {
+		exec(t, handle, "UPDATE v SET ts = ?", form)
+		got := one[time.Time](t, handle, "SELECT ts FROM v")
+		if !got.Equal(when.Truncate(time.Second)) {
+			t.Errorf("%v is read as %v", form, got)
+		}
+	}
+	exec(t, handle, "UPDATE v SET ts = 'soon', d = NULL")
+	equal(t, "text that is no time", one[string](t, handle, "SELECT ts FROM v"), "soon")
+	equal(t, "NULL", one[sql.NullTime](t, handle, "SELECT d FROM v").Valid, false)
+	if _, err := handle.Exec("UPDATE v SET ts = ?", time.Date(12024, 1, 1, 0, 0, 0, 0, time.UTC)); err == nil {
+		t.Error("a time that does not sort as text is written")
+	}
+}
+
+func TestBooleansAreReadByDeclaredType(t *testing.T) {
+	_, handle := open(t, pool.Config{})
+	exec(t, handle, "CREATE TABLE v (b BOOLEAN, i INTEGER); INSERT INTO v VALUES (?, ?), (?, ?)", true, true, false, false)
+	rows, err := handle.Query("SELECT b, i FROM v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var got []string
+	for rows.Next() {
+		var b, i any
+		if err := rows.Scan(&b, &i); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%T %v %T %v", b, b, i, i))
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "rows", strings.Join(got, "; "), "bool true int64 1; bool false int64 0")
+	types, err := rows.ColumnTypes()
+	if err == nil {
+		equal(t, "declared", types[0].DatabaseTypeName(), "BOOLEAN")
+	}
+}
+
+func TestArgumentsGoToTheParametersOfTheirNameOrPlace(t *testing.T) {
+	_, handle := open(t, pool.Config{})
+	x, y := sql.Named("x", 1), sql.Named("y", 2)
+	for _, c := range []struct {
+		query string
+		args  []any
+		want  string
+	}{
+		{"SELECT ? || '-' || ?", []any{1, 2}, "1-2"},
+		{"SELECT ?2 || '-' || ?1", []any{1, 2}, "2-1"},
+		{"SELECT :x || '-' || @y || '-' || $x", []any{y, x, sql.Named("unused", 0)}, ""},
+		{"SELECT :x || '-' || @y", []any{y, x}, "1-2"},
+		{"SELECT :x || '-' || :x", []any{x}, "1-1"},
+		{"SELECT :x || '-' || :y", []any{1, 2}, "1-2"},
+		{"SELECT ? || '-' || :y", []any{1, y}, "1-2"},
+		{"SELECT 1 WHERE 0 = ?; SELECT ? || '-' || ?", []any{0, 1, 2}, "1-2"},
+		{"SELECT ':x ?', 1 -- ? :z", nil, ":x ?"},
+		{"SELECT ?", nil, ""},
+		{"SELECT ?", []any{1, 2}, ""},
+		{"SELECT :x", []any{y}, ""},
+		{"SELECT 1", []any{1}, ""},
+		{"SELECT ?; SELECT ?", []any{1}, ""},
+	} {
+		rows, err := handle.Query(c.query, c.args...)
+		if c.want == "" {
+			if err == nil {
+				t.Errorf("%s with %v is not refused", c.query, c.args)
+				rows.Close()
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s with %v: %v", c.query, c.args, err)
+			continue
+		}
+		columns, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		dest := make([]any, len(columns))
+		for i := range dest {
+			dest[i] = new(any)
+		}
+		if !rows.Next() {
+			t.Fatalf("%s: no row", c.query)
+		}
+		if err := rows.Scan(dest...); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, c.query, fmt.Sprint(*dest[0].(*any)), c.want)
+		if err := rows.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestNoRowsIsDatabaseSQLsOwnError(t *testing.T) {
+	_, handle := open(t, pool.Config{})
+	err := handle.QueryRowContext(context.Background(), "SELECT 1 WHERE 0").Scan(new(int))
+	if err != sql.ErrNoRows || err != lido.ErrNoRows {
+		t.Errorf("error %v, want sql.ErrNoRows", err)
+	}
+}
