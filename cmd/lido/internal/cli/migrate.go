@@ -209,7 +209,7 @@ func (m *migration) explain(err error) error {
 	)
 	switch {
 	case errors.Is(err, migrate.ErrNoMigrations):
-		return fmt.Errorf("%w in %s; \"lido migrate create NAME --dir %s\" writes the first", err, m.dir, m.dir)
+		return fmt.Errorf("%w in %s; \"lido migrate create NAME --dir %s\" writes the first", migrate.ErrNoMigrations, m.dir, m.dir)
 	case errors.As(err, &newer):
 		return fmt.Errorf("%w; --dir %s holds older migrations than this database has seen", err, m.dir)
 	case errors.As(err, &order):
@@ -325,7 +325,7 @@ func (m *migration) writeStatus(st migrate.Status) error {
 	case st.Database > st.Program:
 		fmt.Fprintf(m.Stdout, "%s is at version %d, newer than %s, which ends at %d\n", m.db, st.Database, m.dir, st.Program)
 	case out.Pending > 0:
-		fmt.Fprintf(m.Stdout, "%s is at version %d, %s pending; \"lido migrate up\" applies them\n", m.db, st.Database, plural(out.Pending, "migration"))
+		fmt.Fprintf(m.Stdout, "%s is at version %d, %s pending; run \"lido migrate up\"\n", m.db, st.Database, plural(out.Pending, "migration"))
 	default:
 		fmt.Fprintf(m.Stdout, "%s is at version %d, nothing is pending\n", m.db, st.Database)
 	}

@@ -11,7 +11,10 @@ import (
 	"github.com/lidodb/lido/sqlite"
 )
 
-const modulePath = "github.com/lidodb/lido"
+const (
+	modulePath = "github.com/lidodb/lido"
+	unknown    = "(unknown)"
+)
 
 // versions is what "lido version --json" writes.
 type versions struct {
@@ -55,7 +58,9 @@ func versionCommand(p Program) *cobra.Command {
 
 func builtFrom(p Program) versions {
 	v := versions{
-		Lido:           "(unknown)",
+		Lido:           unknown,
+		Engine:         unknown,
+		Libc:           unknown,
 		SQLite:         sqlite.Version(),
 		SQLiteSourceID: sqlite.SourceID(),
 		Go:             runtime.Version(),
