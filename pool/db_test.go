@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -646,16 +647,51 @@ func TestCloseInterruptsWhatRunsAndNamesWhoHolds(t *testing.T) {
 	}
 }
 
-func TestBadReadOnlyFolder(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("root ignores the mode of folders; the torture target runs this as another user")
+// TestAFolderThatCannotBeWrittenToIsNamed runs as a user who is bound by the
+// modes of folders, which root is not.
+func TestAFolderThatCannotBeWrittenToIsNamed(t *testing.T) {
+	if dir := os.Getenv("LIDO_TEST_READONLY_FOLDER"); dir != "" {
+		_, err := pool.Open(t.Context(), filepath.Join(dir, "test.db"), pool.Config{})
+		if err == nil || !strings.Contains(err.Error(), "must be able to write") || !strings.Contains(err.Error(), dir) {
+			t.Error(err)
+		}
+		return
 	}
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o500); err != nil {
+	dir, err := os.MkdirTemp("", "readonly-")
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, err := pool.Open(t.Context(), filepath.Join(dir, "test.db"), pool.Config{})
-	if err == nil || !strings.Contains(err.Error(), "must be able to write") {
-		t.Error(err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	// Go builds the test where only its user can run it.
+	home, err := os.MkdirTemp("", "anyone-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(home) })
+	if err := os.Chmod(home, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	self := filepath.Join(home, "pool.test")
+	program, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(self, program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), "LIDO_TEST_READONLY_FOLDER="+dir)
+	cmd.Dir = os.TempDir()
+	if os.Geteuid() == 0 {
+		asNobody(cmd)
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	if entries, err := os.ReadDir(dir); len(entries) != 0 || err != nil {
+		t.Error(entries, err)
 	}
 }

@@ -296,6 +296,37 @@ func TestCancellingStopsARunningStatementAndTheConnectionGoesOn(t *testing.T) {
 	}
 }
 
+func TestAWriteThatIsCancelledBetweenItsRowsIsUndone(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	exec(t, c, "CREATE TABLE t(a)")
+	for _, inTransaction := range []bool{false, true} {
+		if inTransaction {
+			if err := c.Begin(context.Background(), sqlite.Immediate); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		s, err := c.Prepare(ctx, "INSERT INTO t VALUES(1), (2) RETURNING a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row, err := s.Step(); !row || err != nil {
+			t.Fatal(row, err)
+		}
+		cancel()
+		if _, err := s.Step(); !errors.Is(err, context.Canceled) || !errors.Is(err, lido.ErrInterrupted) {
+			t.Error(err)
+		}
+		_ = s.Close()
+		if c.InTransaction() {
+			t.Error("the engine is known to end the transaction here")
+		}
+		if n, err := c.QueryInt64(context.Background(), "SELECT count(*) FROM t"); n != 0 || err != nil {
+			t.Errorf("%d rows stayed after an error (%v)", n, err)
+		}
+	}
+}
+
 func TestWaitingForALockEndsWithTheContextOrTheTimeout(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	holder := openAt(t, path, sqlite.Options{Create: true, Pragmas: []sqlite.Pragma{{Name: "journal_mode", Value: "wal"}}})

@@ -181,7 +181,12 @@ func (s *Stmt) Step() (row bool, err error) {
 	}
 	if s.ctx != nil {
 		if s.ctx.Err() != nil {
-			return false, context.Cause(s.ctx)
+			if !s.running || s.readOnly {
+				return false, context.Cause(s.ctx)
+			}
+			// A write that stands on a row has made all its changes. Left
+			// there it would keep them, after an error; the engine undoes them.
+			lib.Xsqlite3_interrupt(c.tls, c.db)
 		}
 		c.ctx = s.ctx
 	}
