@@ -22,8 +22,8 @@ type Progress struct {
 	Done, Total int64
 }
 
-// ProgressFunc is called from the goroutine that does the work, and holds it
-// up while it runs.
+// ProgressFunc is called by what does the work, never twice at a time, and
+// holds it up while it runs.
 type ProgressFunc func(Progress)
 
 func (f ProgressFunc) report(p Phase, done, total int64) {
