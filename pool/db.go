@@ -350,26 +350,26 @@ const codeCantOpen = 14
 // lock instead of a queue.
 var claims struct {
 	sync.Mutex
-	paths map[string]os.FileInfo // nil while the file does not exist yet
+	paths map[string]struct{}
 }
 
 // claim takes path for this program until release is called.
 func claim(path string) (release func(), err error) {
 	claims.Lock()
 	defer claims.Unlock()
-	info, _ := os.Stat(path)
-	for other, otherInfo := range claims.paths {
-		if otherInfo == nil {
-			otherInfo, _ = os.Stat(other)
-		}
-		if other == path || (info != nil && otherInfo != nil && os.SameFile(info, otherInfo)) {
+	info, statErr := os.Stat(path)
+	for other := range claims.paths {
+		// Each is looked at anew: the number of a file that was removed
+		// serves the next one that is created.
+		otherInfo, err := os.Stat(other)
+		if other == path || (statErr == nil && err == nil && os.SameFile(info, otherInfo)) {
 			return nil, fmt.Errorf("pool: open %s: this program has the file open already (as %s); use that *pool.DB, or close it first", path, other)
 		}
 	}
 	if claims.paths == nil {
-		claims.paths = make(map[string]os.FileInfo)
+		claims.paths = make(map[string]struct{})
 	}
-	claims.paths[path] = info
+	claims.paths[path] = struct{}{}
 	return func() {
 		claims.Lock()
 		defer claims.Unlock()
