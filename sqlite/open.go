@@ -12,6 +12,8 @@ import (
 
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
+
+	"github.com/lidodb/lido"
 )
 
 // Options say how Open opens a connection. The zero value opens an existing
@@ -150,7 +152,7 @@ func (c *Conn) connect(ctx context.Context, opt Options) (err error) {
 		return err
 	}
 	for _, p := range opt.Pragmas {
-		if err := c.SetPragma(ctx, p); err != nil {
+		if err := c.setPragmaAtOpen(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -179,6 +181,25 @@ func (c *Conn) SetPragma(ctx context.Context, p Pragma) error {
 		return &PragmaError{Name: p.Name, Want: want, Got: got}
 	}
 	return nil
+}
+
+// setPragmaAtOpen is SetPragma, and waits for locks itself: to change the
+// journal mode the engine goes from a read lock to an exclusive one, and there
+// it answers BUSY without asking the busy handler. Processes that create a
+// database at the same time meet this.
+func (c *Conn) setPragmaAtOpen(ctx context.Context, p Pragma) error {
+	for count := int32(0); ; count++ {
+		err := c.SetPragma(ctx, p)
+		if !errors.Is(err, lido.ErrBusy) {
+			return err
+		}
+		c.ctx = endable(ctx)
+		again := onBusy(c.tls, c.handle, count)
+		c.ctx = nil
+		if again == 0 {
+			return err
+		}
+	}
 }
 
 // configure sets one of the connection's switches and checks that it took.
