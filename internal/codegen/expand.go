@@ -47,18 +47,17 @@ func (s *statement) sql() string {
 
 // sourceOffset traces an offset in the text back to the source.
 func (s *statement) sourceOffset(offset int) int {
-	at := s.query.body[0].start
+	text := s.query.file.text
 	for _, p := range s.pieces {
 		if offset < len(p.text) {
-			if p.at+offset <= len(s.query.file.text) && strings.HasPrefix(s.query.file.text[p.at:], p.text) {
+			if strings.HasPrefix(text[p.at:], p.text) {
 				return p.at + offset
 			}
 			return p.at
 		}
 		offset -= len(p.text)
-		at = p.at
 	}
-	return at
+	return s.query.body[len(s.query.body)-1].end
 }
 
 // use is one place in a statement where a parameter stands.
@@ -119,7 +118,7 @@ func (e *expander) walk() {
 			e.space(&i)
 		case t.kind == tokenParam:
 			e.param(t)
-		case t.isWord(src, "sqlc") && e.is(i+1, "."):
+		case t.isWord(src, "sqlc") && e.is(e.next(i+1), "."):
 			i = e.call(i)
 		default:
 			e.pieces = append(e.pieces, piece{text: t.text(src), at: t.start})
@@ -188,7 +187,7 @@ func (e *expander) param(t token) {
 func (e *expander) call(i int) int {
 	q := e.query
 	at := q.body[i].start
-	fn := e.next(i + 2)
+	fn := e.next(e.next(i+1) + 1)
 	open := e.next(fn + 1)
 	arg := e.next(open + 1)
 	end := e.next(arg + 1)

@@ -137,7 +137,7 @@ func (g *generator) buildRet(q *query) error {
 		members = append(members, m)
 	}
 	for _, m := range g.models {
-		if g.isModel(m, members) {
+		if g.isModel(m, members) { // as sqlc sees it: strict types must not cost a row its model
 			q.ret = value{name: "i", def: m, pointer: g.opts.EmitResultStructPointers}
 			return nil
 		}
@@ -162,7 +162,7 @@ func (g *generator) isModel(model *structDef, members []member) bool {
 	}
 	for i, f := range model.fields {
 		m := members[i]
-		if m.embed != nil || f.name != g.opts.goName(columnName(m.col.Name, i)) || f.typ != m.typ ||
+		if m.embed != nil || f.name != g.opts.goName(columnName(m.col.Name, i)) || f.typ != g.goType(m.col) ||
 			!g.sameTable(m.col.Table, model.table) {
 			return false
 		}

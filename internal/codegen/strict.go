@@ -12,16 +12,83 @@ import (
 // engine's answer.
 func (g *generator) resultType(q *query, n, at int) string {
 	col := q.Columns[n]
-	typ := g.goType(col)
 	if !g.opts.StrictTypes || at >= len(q.facts.results) || g.overridden(col) {
-		return typ
+		return g.goType(col)
 	}
 	r := q.facts.results[at]
-	if typ != anyType || r.column == "" || r.declared == "" || strings.EqualFold(r.declared, "any") {
-		return typ
+	if r.column == "" {
+		return g.goType(col)
 	}
-	table, column := strings.ToLower(r.table), strings.ToLower(r.column)
-	return g.opts.plainType(declaredType(r.declared), g.engine.notNull[table][column] && !outerJoin(q.src))
+	better := *col
+	better.OriginalName = r.column
+	better.Table = &Identifier{Schema: r.database, Name: r.table}
+	if g.goType(col) == anyType {
+		better.Type = g.originType(r)
+	}
+	better.NotNull = col.NotNull || g.engine.cannotBeNull(q.src, r)
+	return g.goType(&better)
+}
+
+// originType is the declared type of the column that a result comes from. A
+// virtual table declares none; sqlc knows those of full-text search.
+func (g *generator) originType(r result) Identifier {
+	if r.declared != "" {
+		return Identifier{Name: declaredType(r.declared)}
+	}
+	for _, s := range g.req.Catalog.Schemas {
+		for _, t := range s.Tables {
+			for _, c := range t.Columns {
+				if strings.EqualFold(t.Rel.Name, r.table) && strings.EqualFold(c.Name, r.column) {
+					return c.Type
+				}
+			}
+		}
+	}
+	if isRowID(r.column) {
+		return Identifier{Name: "INTEGER"}
+	}
+	return Identifier{Name: "any"}
+}
+
+func isRowID(column string) bool {
+	switch strings.ToLower(column) {
+	case "rowid", "oid", "_rowid_":
+		return true
+	}
+	return false
+}
+
+// aggregates make one row out of none, with NULL in the columns beside them.
+var aggregates = wordSet("AVG COUNT GROUP_CONCAT JSON_GROUP_ARRAY JSON_GROUP_OBJECT MAX MEDIAN MIN STRING_AGG SUM TOTAL")
+
+// cannotBeNull reports whether a result is never NULL because the column that
+// it comes from is not. That only holds where nothing stands between the two:
+// no outer join, no subquery and no view, which could hide either, and no
+// aggregate over possibly no rows.
+func (e *engine) cannotBeNull(q *sourceQuery, r result) bool {
+	if outerJoin(q) {
+		return false
+	}
+	selects, grouped, aggregate := 0, false, false
+	for _, t := range q.body {
+		name, ok := t.name(q.file.text)
+		word := strings.ToUpper(name)
+		switch {
+		case !ok:
+		case e.views[strings.ToLower(name)]:
+			return false
+		case word == "SELECT" || word == "VALUES" && selects > 0:
+			selects++
+		case word == "GROUP":
+			grouped = true
+		case aggregates[word]:
+			aggregate = true
+		}
+	}
+	if selects > 1 || aggregate && !grouped {
+		return false
+	}
+	return e.notNull[strings.ToLower(r.table)][strings.ToLower(r.column)] || isRowID(r.column)
 }
 
 // paramType is the Go type of a parameter. A type that sqlc has lost is that
@@ -29,7 +96,15 @@ func (g *generator) resultType(q *query, n, at int) string {
 // says so plainly.
 func (g *generator) paramType(q *query, p *param) string {
 	typ := g.goType(&p.Column)
-	if !g.opts.StrictTypes || bareType(typ) != anyType || g.overridden(&p.Column) {
+	if !g.opts.StrictTypes || g.overridden(&p.Column) {
+		return typ
+	}
+	if bareType(typ) != anyType {
+		if p.slice && !p.nullable { // IN never finds a NULL
+			col := p.Column
+			col.NotNull = true
+			return g.goType(&col)
+		}
 		return typ
 	}
 	declared, notNull := g.comparedWith(q, p)

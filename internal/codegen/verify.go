@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,6 +31,7 @@ type facts struct {
 type engine struct {
 	conn     *sqlite.Conn
 	tables   map[string]string            // base tables: lower-case name to the name as declared
+	views    map[string]bool              // in lower case
 	content  map[string]string            // FTS5 tables that keep their text in another table
 	notNull  map[string]map[string]bool   // table to column, both in lower case
 	affinity map[string]map[string]string // the declared types, likewise
@@ -72,7 +74,7 @@ func openEngine(ctx context.Context, schema []*sourceFile) (_ *engine, err error
 	for _, f := range schema {
 		e.refusal = ""
 		if err := conn.Exec(ctx, withoutRollback(f.text)); err != nil {
-			return nil, errors.New(e.explain(err, f, func(offset int) int { return offset }, 0, "").String())
+			return nil, errors.New(e.explain(err, f, func(offset int) int { return min(offset, len(f.text)) }, 0, "").String())
 		}
 	}
 	conn.SetAuthorizer(nil)
@@ -97,13 +99,20 @@ var ftsContent = regexp.MustCompile(`(?is)\busing\s+fts[45]\s*\(.*\bcontent\s*=\
 
 // readCatalog reads the tables of every attached database.
 func (e *engine) readCatalog(ctx context.Context) error {
-	e.tables, e.content = map[string]string{}, map[string]string{}
+	e.tables, e.content, e.views = map[string]string{}, map[string]string{}, map[string]bool{}
 	e.notNull, e.affinity = map[string]map[string]bool{}, map[string]map[string]string{}
 	names, err := e.strings(ctx, "SELECT name FROM pragma_database_list", 1)
 	if err != nil {
 		return err
 	}
 	for _, db := range names {
+		views, err := e.strings(ctx, "SELECT lower(name) FROM "+quoteName(db[0])+".sqlite_schema WHERE type = 'view'", 1)
+		if err != nil {
+			return err
+		}
+		for _, v := range views {
+			e.views[v[0]] = true
+		}
 		rows, err := e.strings(ctx, "SELECT name, coalesce(sql, '') FROM "+quoteName(db[0])+
 			".sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", 2)
 		if err != nil {
@@ -255,6 +264,8 @@ func (e *engine) explain(err error, f *sourceFile, offset func(int) int, start i
 		p.msg = refused.Message
 		if refused.Offset >= 0 {
 			p.offset = offset(refused.Offset)
+		} else if refused.Message == "incomplete input" {
+			p.offset = offset(math.MaxInt)
 		}
 	}
 	return p

@@ -10,6 +10,7 @@ import (
 	"context"
 	"database/sql"
 	"iter"
+	"time"
 
 	"github.com/lidodb/lido"
 )
@@ -409,7 +410,7 @@ type LoansDueRow struct {
 	Reader string `json:"reader"`
 }
 
-func (q *ReadQueries) LoansDue(ctx context.Context, moments []sql.NullTime) ([]LoansDueRow, error) {
+func (q *ReadQueries) LoansDue(ctx context.Context, moments []time.Time) ([]LoansDueRow, error) {
 	stmt, err := q.r.PrepareRead(ctx, &loansDueQuery)
 	if err != nil {
 		return nil, err
@@ -436,7 +437,7 @@ func (q *ReadQueries) LoansDue(ctx context.Context, moments []sql.NullTime) ([]L
 
 // LoansDueSeq is [ReadQueries.LoansDue] as an iterator. The query
 // starts with the loop; an error ends it.
-func (q *ReadQueries) LoansDueSeq(ctx context.Context, moments []sql.NullTime) iter.Seq2[LoansDueRow, error] {
+func (q *ReadQueries) LoansDueSeq(ctx context.Context, moments []time.Time) iter.Seq2[LoansDueRow, error] {
 	return func(yield func(LoansDueRow, error) bool) {
 		var none LoansDueRow
 		stmt, err := q.r.PrepareRead(ctx, &loansDueQuery)

@@ -8,6 +8,7 @@ package gen
 import (
 	"context"
 	"database/sql"
+	"time"
 )
 
 // ReadQuerier is what [ReadQueries] can do, iterators aside.
@@ -24,7 +25,7 @@ type ReadQuerier interface {
 	ListAuthors(ctx context.Context) ([]ListAuthorsRow, error)
 	// ListAuthorsIn has slices before, between and after other parameters.
 	ListAuthorsIn(ctx context.Context, arg ListAuthorsInParams) ([]int64, error)
-	LoansDue(ctx context.Context, moments []sql.NullTime) ([]LoansDueRow, error)
+	LoansDue(ctx context.Context, moments []time.Time) ([]LoansDueRow, error)
 	SearchBooks(ctx context.Context, query string) ([]string, error)
 	Shelf(ctx context.Context) ([]Shelf, error)
 	// SortAuthors uses one parameter twice, once in a CASE.

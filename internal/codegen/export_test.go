@@ -1,0 +1,54 @@
+package codegen
+
+// CheckModule compares a plugin of version own with what a go.mod requires.
+var CheckModule = checkModule
+
+// CheckWritten compares this plugin with what wrote a file.
+var CheckWritten = checkWritten
+
+// Tokens returns the tokens of SQL.
+func Tokens(src string) []string {
+	var out []string
+	for _, t := range lex(src) {
+		out = append(out, t.text(src))
+	}
+	return out
+}
+
+// Expand parses a query file and returns name, place and statement of each of
+// its queries, with parameters as sqlc would list them: in order of the text.
+func Expand(text string) (names, places, statements, complaints []string) {
+	for _, q := range parseQueries(&sourceFile{path: "q.sql", text: text}) {
+		names, places = append(names, q.name+" "+q.cmd), append(places, q.where())
+		e := &expander{query: q}
+		e.walk()
+		var params []*Parameter
+		seen := map[string]bool{}
+		for i, u := range e.uses {
+			if u.name != "" && seen[u.name] {
+				continue
+			}
+			seen[u.name] = true
+			n := u.number
+			if n == 0 {
+				n = i + 1
+			}
+			params = append(params, &Parameter{Number: n, Column: Column{Name: u.name, IsNamedParam: u.name != ""}})
+		}
+		s, problems := expand(q, params, func(*param) bool { return false })
+		for _, p := range problems {
+			complaints = append(complaints, p.String())
+		}
+		if s == nil {
+			statements = append(statements, "")
+			continue
+		}
+		statements = append(statements, s.sql())
+		for i := range len(s.sql()) {
+			if at := s.sourceOffset(i); at < 0 || at > len(text) {
+				panic("an offset leads out of the source")
+			}
+		}
+	}
+	return names, places, statements, complaints
+}
