@@ -3,6 +3,8 @@ package backup_test
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -43,9 +45,27 @@ const transfer = `BEGIN IMMEDIATE;
 	DELETE FROM posting WHERE id IN (SELECT id FROM posting WHERE amount = 0 LIMIT 1);
 	COMMIT;`
 
-// rowHash is a digest of every row of the tables that writers change.
-const rowHash = `SELECT count(*) || ':' || sum(amount) || ':' || sum(length(note) * id % 1000003) || ':' ||
-	(SELECT hex(sha) FROM (SELECT group_concat(id || note || amount, '') AS sha FROM (SELECT * FROM posting ORDER BY id DESC LIMIT 200))) FROM posting`
+// hashRows is a digest of every value of every row that writers change.
+func hashRows(t testing.TB, c *sqlite.Conn) string {
+	t.Helper()
+	h := sha256.New()
+	for _, table := range []string{"account", "posting"} {
+		s, err := c.Prepare(t.Context(), "SELECT * FROM "+table+" ORDER BY id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		row, err := s.Step()
+		for ; row && err == nil; row, err = s.Step() {
+			for i := range s.ColumnCount() {
+				fmt.Fprintf(h, "%d:%q,", s.ColumnType(i), s.ColumnText(i))
+			}
+		}
+		if err := errors.Join(err, s.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
 
 func newDBPath(t testing.TB) string { return filepath.Join(t.TempDir(), "books.db") }
 
