@@ -81,7 +81,7 @@ func (c *conn) settle(l lease) {
 	case l.own && marked && !l.reader && l.Broken() == nil:
 		c.held = l.Conn
 	case l.own:
-		l.Release()
+		giveBack(l.Conn, nil)
 	case c.tx != nil:
 		if !l.InTransaction() && c.tx.lost == nil {
 			c.tx.lost = errTransactionEnded
@@ -91,15 +91,20 @@ func (c *conn) settle(l lease) {
 	}
 }
 
-// endSession gives back what a session holds. The pool rolls back an open
-// transaction, and closes a connection whose settings were changed.
+// endSession gives back what a session holds.
 func (c *conn) endSession() {
 	if c.held == nil || c.tx != nil {
 		return
 	}
 	held := c.held
 	c.held = nil
-	if err := held.Rollback(); err != nil {
+	giveBack(held, held.Rollback())
+}
+
+// giveBack ends the use of a connection. One that was changed on purpose is
+// closed here: the pool would close it too, but log it as a mistake.
+func giveBack(held *pool.Conn, err error) {
+	if err != nil || held.Tainted() != "" && held.Broken() == nil {
 		held.Destroy(err)
 		return
 	}

@@ -1,13 +1,16 @@
 package stdlib_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/lidodb/lido/pool"
+	"github.com/lidodb/lido/stdlib"
 )
 
 func session(t testing.TB, handle *sql.DB) *sql.Conn {
@@ -140,4 +143,23 @@ func TestATableMadeTemporaryInATransactionDoesNotOutliveIt(t *testing.T) {
 		t.Error("the temporary table is still there")
 	}
 	equal(t, "rows", one[int](t, handle, "SELECT count(*) FROM people"), 0)
+}
+
+func TestAConnectionThatWasChangedOnPurposeIsClosedWithoutAWarning(t *testing.T) {
+	var log bytes.Buffer
+	db, handle := open(t, pool.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, stdlib.WithSchemaChanges())
+	tx := begin(t, handle) // turns foreign keys off and on
+	exec(t, tx, "CREATE TABLE t (x)")
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, handle, "PRAGMA cache_size = 10")
+	c := session(t, handle)
+	exec(t, c, "CREATE TEMP TABLE scratch (x)")
+	exec(t, c, "BEGIN")
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "writers destroyed", db.Stat().Writer.Destroyed.Total(), 3)
+	equal(t, "log", log.String(), "")
 }

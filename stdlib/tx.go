@@ -97,6 +97,10 @@ func (t *tx) Commit() error {
 	}
 	c.connector.note(ctx, "COMMIT")
 	if err := c.held.Commit(); err != nil {
+		if c.held.Broken() != nil {
+			// The frames may be in the WAL, where the next recovery finds them.
+			err = fmt.Errorf("%w: %w", lido.ErrCommitUnknown, err)
+		}
 		return errors.Join(err, c.held.Rollback())
 	}
 	return nil
@@ -127,9 +131,5 @@ func (t *tx) release() {
 	}
 	held := c.held
 	c.held = nil
-	if err != nil {
-		held.Destroy(err)
-		return
-	}
-	held.Release()
+	giveBack(held, err)
 }
