@@ -27,9 +27,9 @@ type DB struct {
 	started []Service
 	done    chan struct{} // closed when Close begins
 
-	closeMu  sync.Mutex // serialises Close; guards closed and closeErr
+	closeMu  sync.Mutex // serialises Close; guards closeErr
 	closing  sync.Once
-	closed   bool
+	closed   atomic.Bool
 	closeErr error
 
 	reads, writes, commits, rollbacks, faults atomic.Int64
@@ -200,7 +200,7 @@ func (db *DB) Close(ctx context.Context) error {
 	db.closing.Do(func() { close(db.done) })
 	db.closeMu.Lock()
 	defer db.closeMu.Unlock()
-	if db.closed {
+	if db.closed.Load() {
 		return db.closeErr
 	}
 	errs := []error{db.stopServices(ctx)}
@@ -217,7 +217,7 @@ func (db *DB) Close(ctx context.Context) error {
 	if err := errors.Join(errs[1:]...); err != nil {
 		return errors.Join(errs...)
 	}
-	db.closed = true
+	db.closed.Store(true)
 	errs = append(errs, db.removeWAL(ctx))
 	db.release()
 	db.closeErr = errors.Join(errs...)
@@ -271,6 +271,9 @@ func (db *DB) Checkpoint(ctx context.Context, mode sqlite.CheckpointMode) (res s
 // refuse answers calls that must not be made: on a closed database, or from
 // inside one of its own closures.
 func (db *DB) refuse(ctx context.Context) error {
+	if db.closed.Load() {
+		return fmt.Errorf("pool: %s: %w", db.path, lido.ErrClosed)
+	}
 	if ctx.Value(closureKey{db}) != nil {
 		return lido.ErrNested
 	}

@@ -636,10 +636,12 @@ func TestCloseInterruptsWhatRunsAndNamesWhoHolds(t *testing.T) {
 	if err := <-result; !errors.Is(err, lido.ErrInterrupted) {
 		t.Error(err)
 	}
+	_, connErr := db.OpenConn(ctx)
 	for _, err := range []error{
 		db.Read(ctx, func(context.Context, lido.Reader) error { return nil }),
 		db.Write(ctx, func(context.Context, lido.Tx) error { return nil }),
 		run(ctx, db, insertItem, "x"),
+		connErr,
 	} {
 		if !errors.Is(err, lido.ErrClosed) {
 			t.Error(err)
