@@ -237,7 +237,7 @@ func (c *comparison) compareBalances(t *testing.T, e example, journal, books str
 // exactBalances asks hledger for balances that are not rounded for display.
 func exactBalances(t *testing.T, journal string, flags []string) map[string]string {
 	t.Helper()
-	text, err := hledger(t, journal, "balance", append(flags, "-O", "json")...)
+	text, err := runHledger(t, journal, "balance", append(flags, "-O", "json")...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,15 +283,15 @@ func put(t *testing.T, balances map[string]string, account, currency, text strin
 
 func hledgerCSV(t *testing.T, journal, command string, flags ...string) (rows [][]string, text []byte, err error) {
 	t.Helper()
-	if text, err = hledger(t, journal, command, append(flags, "-O", "csv")...); err != nil {
+	if text, err = runHledger(t, journal, command, append(flags, "-O", "csv")...); err != nil {
 		return nil, nil, err
 	}
 	rows, err = csv.NewReader(bytes.NewReader(text)).ReadAll()
 	return rows, text, err
 }
 
-// hledger runs a command of hledger. Empty flags are left out.
-func hledger(t *testing.T, journal, command string, flags ...string) ([]byte, error) {
+// runHledger runs a command of hledger. Empty flags are left out.
+func runHledger(t *testing.T, journal, command string, flags ...string) ([]byte, error) {
 	t.Helper()
 	args := []string{"-f", journal, command}
 	for _, flag := range flags {
