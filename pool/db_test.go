@@ -697,3 +697,60 @@ func TestAFolderThatCannotBeWrittenToIsNamed(t *testing.T) {
 		t.Error(entries, err)
 	}
 }
+
+func TestCloseNamesWhoStillHoldsAConnectionAndCanBeTriedAgain(t *testing.T) {
+	// holder                      closer
+	// Read, waits for leave
+	//                             Close gives up, naming the holder
+	// leaves
+	//                             Close again: done
+	path := filepath.Join(t.TempDir(), "test.db")
+	db, err := pool.Open(t.Context(), path, pool.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, leave, left := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		left <- db.Read(t.Context(), func(context.Context, lido.Reader) error {
+			close(held)
+			<-leave // not in the engine, where nothing can interrupt it
+			return nil
+		})
+	}()
+	<-held
+	short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	err = db.Close(short)
+	var heldErr *pool.HeldError
+	if !errors.As(err, &heldErr) || len(heldErr.Holders) != 1 || !strings.Contains(err.Error(), "db_test.go:") {
+		t.Errorf("%v", err)
+	}
+	close(leave)
+	if err := <-left; err != nil {
+		t.Error(err)
+	}
+	if err := db.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("-wal is left: %v", err)
+	}
+}
+
+func TestIdleAndOldConnectionsAreRecycled(t *testing.T) {
+	db := openDB(t, pool.Config{MaxReaders: 2, IdleTimeout: 5 * time.Millisecond, MaxLifetime: 20 * time.Millisecond, LifetimeJitter: time.Millisecond})
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		count(t, t.Context(), db)
+		s := db.Stat()
+		if s.Readers.Destroyed.Idle+s.Writer.Destroyed.Idle > 0 && s.Readers.Destroyed.Lifetime+s.Writer.Destroyed.Lifetime > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing was recycled: %+v", s)
+		}
+	}
+	if err := run(t.Context(), db, insertItem, "after"); err != nil {
+		t.Error(err)
+	}
+}
