@@ -257,7 +257,6 @@ CREATE VIEW tagged AS SELECT i.id, t.tag FROM items AS i LEFT JOIN tags AS t ON 
 		"SELECT tag AS x FROM tagged":                                     "sql.NullString",
 		"SELECT (SELECT tag FROM tags) AS x":                              "sql.NullString",
 		"SELECT x FROM (SELECT tag AS x FROM tags UNION SELECT NULL)":     "interface{}",
-		"SELECT tag AS x FROM tags ORDER BY max(item)":                    "sql.NullString",
 		"SELECT tag AS x FROM tags GROUP BY tag HAVING max(item) > 0":     "string",
 		"SELECT upper(tag) AS x FROM tags":                                "interface{}",
 	} {
@@ -270,6 +269,18 @@ CREATE VIEW tagged AS SELECT i.id, t.tag FROM items AS i LEFT JOIN tags AS t ON 
 			if f.Name == "items.sql.go" && !strings.Contains(string(f.Contents), ") A(ctx context.Context) ("+want+", error)") {
 				t.Errorf("%s: want %s in\n%s", sql, want, f.Contents)
 			}
+		}
+	}
+
+	two := one("A") // an aggregate makes a row of an empty table
+	two.Columns = append(two.Columns, &codegen.Column{Name: "y", Type: codegen.Identifier{Name: "any"}})
+	resp, err := generateWith(t, []byte(`{"strict_types": true}`), map[string]string{"schema/1.sql": schema, "queries/items.sql": "-- name: A :one\nSELECT tag AS x, max(item) AS y FROM tags;"}, two)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range resp.Files {
+		if f.Name == "items.sql.go" && !strings.Contains(string(f.Contents), "X sql.NullString") {
+			t.Errorf("beside an aggregate, want X sql.NullString in\n%s", f.Contents)
 		}
 	}
 }
