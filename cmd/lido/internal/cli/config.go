@@ -112,36 +112,6 @@ func (c *config) printReports(w io.Writer) error {
 	return nil
 }
 
-// renamer passes lines on with one name in place of another, so that messages
-// name the file which the user knows.
-type renamer struct {
-	w        io.Writer
-	from, to string
-	line     []byte
-}
-
-func (r *renamer) Write(p []byte) (int, error) {
-	r.line = append(r.line, p...)
-	for {
-		i := bytes.IndexByte(r.line, '\n')
-		if i < 0 {
-			return len(p), nil
-		}
-		if _, err := io.WriteString(r.w, strings.ReplaceAll(string(r.line[:i+1]), r.from, r.to)); err != nil {
-			return 0, err
-		}
-		r.line = r.line[i+1:]
-	}
-}
-
-// flush passes on a last line without its end.
-func (r *renamer) flush() {
-	if len(r.line) > 0 {
-		fmt.Fprintln(r.w, strings.ReplaceAll(string(r.line), r.from, r.to))
-		r.line = nil
-	}
-}
-
 // field returns the value of key in a mapping, or nil.
 func field(n *yaml.Node, key string) *yaml.Node {
 	_, v := entry(n, key)

@@ -8,7 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,7 +25,7 @@ const (
 var configNames = []string{"sqlc.yaml", "sqlc.yml", "sqlc.json"}
 
 func generateCommand(p Program) *cobra.Command {
-	var file string
+	var file, status string
 	cmd := &cobra.Command{
 		Use:   "generate",
 		Short: "Write the typed Go code of the queries",
@@ -37,13 +37,19 @@ takes minutes. The exit status is 1 if a query or the configuration is refused.`
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := findConfig(file)
-			if err != nil {
-				return err
+			if err == nil {
+				err = generate(cmd.Context(), p, path)
 			}
-			return generate(cmd.Context(), p, path)
+			if status != "" {
+				code := report(p.Stderr, cmd, err)
+				return os.WriteFile(status, []byte(strconv.Itoa(code)), 0o600)
+			}
+			return err
 		},
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "the configuration (default: sqlc.yaml, here or above)")
+	cmd.Flags().StringVar(&status, "status-file", "", "write the exit status there and exit with 0")
+	cmd.Flags().Lookup("status-file").Hidden = true
 	return cmd
 }
 
@@ -116,10 +122,12 @@ func generate(ctx context.Context, p Program, config string) error {
 	// sqlc and the plugin resolve paths against the folder they run in.
 	cmd.Dir = filepath.Dir(config)
 	cmd.Stdout = p.Stdout
-	errs := &renamer{w: p.Stderr, from: filepath.Base(temp), to: filepath.Base(config)}
-	cmd.Stderr = errs
+	said := &messages{w: p.Stderr, dir: cmd.Dir, from: filepath.Base(temp), to: filepath.Base(config)}
+	cmd.Stderr = said
 	err = cmd.Run()
-	errs.flush()
+	if e := said.flush(); e != nil {
+		return e
+	}
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -136,10 +144,6 @@ func generate(ctx context.Context, p Program, config string) error {
 // module of the configuration requires, and lets that do the work.
 func generateElsewhere(ctx context.Context, p Program, config string) error {
 	dir := filepath.Dir(config)
-	target, err := buildTarget(dir)
-	if err != nil {
-		return err
-	}
 	stale, err := goCommand(ctx, dir, "list", "-tags", sqlcTag, "-f", "{{.Stale}}", sqlcPackage).Output()
 	if err != nil {
 		return fmt.Errorf("is sqlc among the module's requirements: %w%s\nRun \"go get -tool %s\" and \"go mod tidy\" in the module",
@@ -148,43 +152,28 @@ func generateElsewhere(ctx context.Context, p Program, config string) error {
 	if strings.TrimSpace(string(stale)) == "true" {
 		fmt.Fprintln(p.Stderr, "lido: building sqlc; the first time this takes three to five minutes")
 	}
-	build := goCommand(ctx, dir, "build", "-tags", sqlcTag, "-o", target, commandPackage)
-	build.Stdout, build.Stderr = p.Stderr, p.Stderr
-	if err := build.Run(); err != nil {
+	// "go run" keeps the program in the build cache, and would end with 1
+	// whatever the program ends with.
+	temp, err := os.MkdirTemp("", "lido-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	status := filepath.Join(temp, "status")
+	run := goCommand(ctx, dir, "run", "-tags", sqlcTag, commandPackage, "generate", "--file", config, "--status-file", status)
+	run.Stdout, run.Stderr = p.Stdout, p.Stderr
+	if err := run.Run(); err != nil {
 		return fmt.Errorf("build %s with sqlc: %w", commandPackage, err)
 	}
-	run := exec.CommandContext(ctx, target, "generate", "--file", config)
-	run.Stdout, run.Stderr = p.Stdout, p.Stderr
-	err = run.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() > 0 {
-		return statusError(exit.ExitCode())
-	}
-	return err
-}
-
-// buildTarget is a file in the user's cache, one for each module, so that
-// "go build" finds what it built the last time.
-func buildTarget(dir string) (string, error) {
-	cache, err := os.UserCacheDir()
+	text, err := os.ReadFile(status)
 	if err != nil {
-		cache = filepath.Join(dir, "bin")
+		return err
 	}
-	name := strings.Map(func(r rune) rune {
-		if r == '/' || r == '\\' || r == ':' {
-			return '-'
-		}
-		return r
-	}, strings.Trim(dir, `/\`))
-	folder := filepath.Join(cache, "lido", name)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return "", err
+	code, err := strconv.Atoi(string(text))
+	if err != nil || code != ExitOK {
+		return errors.Join(err, statusError(code))
 	}
-	target := filepath.Join(folder, "lido-sqlc")
-	if runtime.GOOS == "windows" {
-		target += ".exe"
-	}
-	return target, nil
+	return nil
 }
 
 // goCommand runs without cgo: with it, sqlc compiles a parser written in C.

@@ -114,19 +114,44 @@ func (i *initialize) lay(ctx context.Context, dir string) error {
 	if out, err := edit.CombinedOutput(); err != nil {
 		return fmt.Errorf("go mod edit: %w: %s", err, strings.TrimSpace(string(out)))
 	}
-	fmt.Fprintln(i.Stdout, filepath.Join(root, "go.mod"), "(changed)")
-	next := "\nNext, in " + root + ":\n"
+	here := fromHere(root)
+	fmt.Fprintln(i.Stdout, filepath.Join(here, "go.mod"), "(changed)")
+	if !i.noTidy {
+		if err := i.tidy(ctx, root); err != nil {
+			return err
+		}
+	}
+	fmt.Fprint(i.Stdout, i.next(here, root, dir))
+	return nil
+}
+
+// next says what to do after the files have been laid into dir.
+func (i *initialize) next(here, root, dir string) string {
+	text := "\nNext:\n"
+	if here != "." {
+		text += "  cd " + here + "\n"
+	}
 	if i.noTidy {
-		next += "  go mod tidy\n"
-	} else if err := i.tidy(ctx, root); err != nil {
-		return err
+		text += "  go mod tidy\n"
 	}
-	next += "  go generate ./...   (builds sqlc; three to five minutes the first time)\n  go test ./...\n"
-	if dir, err := filepath.Rel(root, absolute(dir)); err == nil {
-		next += "  go run ./" + strings.TrimPrefix(filepath.ToSlash(dir), ".") + "\n"
+	text += "  go generate ./...   (builds sqlc; three to five minutes the first time)\n  go test ./...\n"
+	program := "."
+	if sub, err := filepath.Rel(root, absolute(dir)); err == nil && sub != "." {
+		program = "./" + filepath.ToSlash(sub)
 	}
-	_, err = fmt.Fprint(i.Stdout, next)
-	return err
+	return text + "  go run " + program + "\n"
+}
+
+// fromHere writes a path the way somebody in this folder would.
+func fromHere(path string) string {
+	wd, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(wd, path); err == nil && len(rel) < len(path) {
+		return rel
+	}
+	return path
 }
 
 func (i *initialize) tidy(ctx context.Context, root string) error {
