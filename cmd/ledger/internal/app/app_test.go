@@ -107,7 +107,7 @@ func TestWhatCannotBeDoneExitsWithWords(t *testing.T) {
 		"no argument":            {[]string{"import"}, 2, "ledger --help"},
 		"unknown command":        {[]string{"blance"}, 2, `"blance"`},
 		"unknown flag":           {[]string{"check", "--fast"}, 2, "--fast"},
-		"two forms":              {[]string{"balance", "--csv", "--json"}, 1, "csv json"},
+		"two forms":              {[]string{"balance", "--csv", "--json"}, 2, "exclude each other"},
 		"bad day":                {[]string{"register", "assets", "--from", "1.1.2025"}, 2, "write it like 2025-01-31"},
 		"bad decimal mark":       {[]string{"import", "x.csv", "--decimal-mark", ";"}, 2, "--decimal-mark"},
 		"bad type":               {[]string{"import", "x.csv", "--type", "a=b"}, 2, "--type a=b"},

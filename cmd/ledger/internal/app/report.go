@@ -21,7 +21,12 @@ type form struct{ csv, json bool }
 func (f *form) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.csv, "csv", false, "write CSV, for programs")
 	cmd.Flags().BoolVar(&f.json, "json", false, "write JSON, for programs")
-	cmd.MarkFlagsMutuallyExclusive("csv", "json")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if f.csv && f.json {
+			return &usageError{errors.New("--csv and --json exclude each other")}
+		}
+		return nil
+	}
 }
 
 func newBalance(opt *options) *cobra.Command {

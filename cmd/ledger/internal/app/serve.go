@@ -66,9 +66,10 @@ func (o *serveOptions) run(ctx context.Context) error {
 	}
 	var api atomic.Pointer[http.Handler]
 	server := &http.Server{
-		Handler:           o.routes(monitor, &api),
+		Handler:           http.NewCrossOriginProtection().Handler(o.routes(monitor, &api)),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
+		WriteTimeout:      2 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
@@ -76,6 +77,10 @@ func (o *serveOptions) run(ctx context.Context) error {
 	go func() { served <- server.Serve(listener) }()
 
 	err = o.serveBooks(ctx, listener.Addr().String(), log, backups, monitor, &api, server, served)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		fmt.Fprintln(o.stderr, "stopped while starting")
+		err = nil
+	}
 	// Requests have been waited for; what is left now is a server that never
 	// got as far.
 	return errors.Join(err, server.Close())

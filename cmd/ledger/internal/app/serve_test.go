@@ -186,6 +186,19 @@ func TestTheCommandsThatServePrintsWork(t *testing.T) {
 	}
 }
 
+func TestASignalWhileStartingEndsCleanly(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "books")
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	var out, errs bytes.Buffer
+	if code := app.Run(ctx, []string{"serve", "--addr", "127.0.0.1:0", "--data", dir}, &out, &errs); code != 0 {
+		t.Errorf("exit %d: %s", code, errs.String())
+	}
+	if _, err := os.Stat(filepath.Join(dir, "ledger.db-wal")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("-wal is left: %v", err)
+	}
+}
+
 func TestAnAddressInUseIsAnErrorThatSaysWhatToDo(t *testing.T) {
 	s := serve(t, t.TempDir(), "--sample=false", "--drain", "0s")
 	var out, errs bytes.Buffer

@@ -226,7 +226,7 @@ func TestTheDatabaseItselfProtectsWhatIsPosted(t *testing.T) {
 		"UPDATE transactions SET id = 7",
 		"DELETE FROM transactions",
 		"INSERT OR REPLACE INTO transactions(id, date, description) VALUES (1, '2025-01-01', 'other')",
-		"INSERT OR REPLACE INTO transactions(date, description, idempotency_key, request_hash) VALUES ('2025-01-01', 'other', 'k', zeroblob(32))",
+		"INSERT OR REPLACE INTO transactions(date, description, idempotency_key, request_hash) VALUES ('2025-01-01', 'other', 'post:k', zeroblob(32))",
 		"INSERT INTO transactions(date, description, posted) VALUES ('2025-01-01', 'born posted', 1)",
 		"UPDATE postings SET amount = amount + 1",
 		"UPDATE postings SET account_id = 1",

@@ -16,6 +16,7 @@ const (
 	MaxLines       = 1000
 	MaxTextBytes   = 10_000
 	MaxAccountName = 255
+	MaxKeyBytes    = 200
 )
 
 // Draft is a transaction that somebody wants in the books.

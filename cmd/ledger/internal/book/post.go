@@ -47,8 +47,11 @@ func (b *Book) Post(ctx context.Context, d Draft, key string) (posted Transactio
 	if err := d.check(); err != nil {
 		return Transaction{}, false, err
 	}
-	if len(key) > 255 {
-		return Transaction{}, false, invalid("malformed", "shorten it", "the idempotency key is longer than 255 bytes")
+	if len(key) > MaxKeyBytes {
+		return Transaction{}, false, invalid("malformed", "shorten it", "the idempotency key is longer than %d bytes", MaxKeyBytes)
+	}
+	if key != "" {
+		key = "post:" + key // a client cannot take the keys of imports
 	}
 	hash, err := d.hash()
 	if err != nil {

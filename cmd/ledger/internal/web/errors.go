@@ -50,7 +50,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status, code, message = http.StatusConflict, "key_reused", err.Error()+"; use a new key for a new request"
 	case r.Context().Err() != nil:
 		return // nobody is left to answer
-	case errors.Is(err, lido.ErrClosed), errors.Is(err, lido.ErrBusy), errors.Is(err, lido.ErrFull), errors.Is(err, context.DeadlineExceeded):
+	case temporary(err):
 		status, code, message = http.StatusServiceUnavailable, "unavailable", "the server cannot do it now; try again, with the same Idempotency-Key"
 		w.Header().Set("Retry-After", "1")
 	}
@@ -60,6 +60,20 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var body errorBody
 	body.Error.Code, body.Error.Message = code, message
 	answer(w, status, body)
+}
+
+// temporary reports errors after which the same request may well succeed, or
+// turn out to have succeeded.
+func temporary(err error) bool {
+	for _, known := range []error{
+		lido.ErrClosed, lido.ErrBusy, lido.ErrFull, lido.ErrInterrupted, lido.ErrCommitUnknown, lido.ErrGroupAborted,
+		context.DeadlineExceeded,
+	} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
 }
 
 // answer writes v as JSON.

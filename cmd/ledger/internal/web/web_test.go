@@ -171,7 +171,7 @@ func TestBadRequestsAreRefusedWithWordsAndChangeNothing(t *testing.T) {
 	if status, _, _ := c.do("POST", "/v1/transactions", coffee, "Content-Type", "application/x-www-form-urlencoded"); status != http.StatusUnsupportedMediaType {
 		t.Errorf("a form was answered with %d", status)
 	}
-	if status, _, _ := c.do("POST", "/v1/transactions", coffee, "Idempotency-Key", strings.Repeat("k", 256)); status != 422 {
+	if status, _, _ := c.do("POST", "/v1/transactions", coffee, "Idempotency-Key", strings.Repeat("k", book.MaxKeyBytes+1)); status != 422 {
 		t.Errorf("a long key was answered with %d", status)
 	}
 	if empty, err := c.books.Empty(t.Context()); err != nil || !empty {
@@ -259,6 +259,26 @@ func TestAccountsAndCurrenciesCanBeDeclared(t *testing.T) {
 	}
 	if status, body, _ := c.do("PUT", "/v1/currencies/EUR", `{"digits": 3}`); status != 422 || !strings.Contains(body, "in use") {
 		t.Errorf("other digits for a currency in use: %d %s", status, body)
+	}
+}
+
+func TestAClosedDatabaseIsAnsweredWithTryAgain(t *testing.T) {
+	books, db := booktest.Open(t)
+	booktest.Fill(t, books)
+	c := &client{t, web.Handler(books, slog.New(slog.DiscardHandler)), books}
+	booktest.Spoiled(t, db) // the cleanup cannot look at it any more
+	if err := db.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range []string{"POST", "GET"} {
+		body := ""
+		if method == "POST" {
+			body = coffee
+		}
+		status, answer, header := c.do(method, "/v1/transactions", body)
+		if status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" || !strings.Contains(answer, "try again") {
+			t.Errorf("%s: %d %s", method, status, answer)
+		}
 	}
 }
 
