@@ -64,7 +64,7 @@ CROSS JOIN balances AS b ON b.account_id = subtree.id
 JOIN currencies AS c ON c.code = b.currency
 GROUP BY b.currency, c.digits
 ORDER BY b.currency`,
-	Source:   "queries/balances.sql:29",
+	Source:   "queries/balances.sql:30",
 	ReadOnly: true,
 	Reads:    []string{"accounts", "balances", "currencies"},
 }
@@ -75,7 +75,8 @@ type GetSubtreeBalanceRow struct {
 	Amount   int64  `json:"amount"`
 }
 
-// GetSubtreeBalance sums an account and everything below it, per currency.
+// GetSubtreeBalance sums an account and everything below it, per currency. The
+// CROSS JOIN keeps the order of the tables: without it all balances are read.
 func (q *ReadQueries) GetSubtreeBalance(ctx context.Context, name string) ([]GetSubtreeBalanceRow, error) {
 	stmt, err := q.r.PrepareRead(ctx, &getSubtreeBalanceQuery)
 	if err != nil {
@@ -305,7 +306,7 @@ JOIN accounts AS a ON a.id = lineage.ancestor_id
 JOIN currencies AS c ON c.code = b.currency
 GROUP BY a.name, a.type, b.currency, c.digits
 ORDER BY a.name, b.currency`,
-	Source:   "queries/balances.sql:44",
+	Source:   "queries/balances.sql:45",
 	ReadOnly: true,
 	Reads:    []string{"accounts", "balances", "currencies"},
 }
@@ -385,7 +386,7 @@ JOIN accounts AS a ON a.id = b.account_id
 JOIN currencies AS c ON c.code = b.currency
 GROUP BY a.type, b.currency, c.digits
 ORDER BY a.type, b.currency`,
-	Source:   "queries/balances.sql:64",
+	Source:   "queries/balances.sql:65",
 	ReadOnly: true,
 	Reads:    []string{"accounts", "balances", "currencies"},
 }
@@ -463,7 +464,7 @@ WHERE t.posted = 1
 GROUP BY t.id, t.date, t.description, p.currency
 HAVING sum(p.amount) <> 0
 ORDER BY t.id`,
-	Source:   "queries/balances.sql:75",
+	Source:   "queries/balances.sql:76",
 	ReadOnly: true,
 	Reads:    []string{"postings", "transactions"},
 }

@@ -17,7 +17,7 @@ var addCurrencyQuery = lido.Query{
 	Name: "AddCurrency",
 	SQL: `INSERT INTO currencies (code, digits) VALUES (?1, ?2)
 ON CONFLICT (code) DO UPDATE SET digits = excluded.digits
-RETURNING code, digits`,
+RETURNING code, digits, turnover`,
 	Source: "queries/currencies.sql:4",
 	Reads:  []string{"balances", "currencies", "postings"},
 	Writes: []string{"currencies"},
@@ -49,12 +49,13 @@ func (q *Queries) AddCurrency(ctx context.Context, arg AddCurrencyParams) (Curre
 	}
 	i.Code = stmt.ColumnText(0)
 	i.Digits = stmt.ColumnInt64(1)
+	i.Turnover = stmt.ColumnInt64(2)
 	return i, stmt.Close()
 }
 
 var getCurrencyQuery = lido.Query{
 	Name:     "GetCurrency",
-	SQL:      `SELECT code, digits FROM currencies WHERE code = ?1`,
+	SQL:      `SELECT code, digits, turnover FROM currencies WHERE code = ?1`,
 	Source:   "queries/currencies.sql:10",
 	ReadOnly: true,
 	Reads:    []string{"currencies"},
@@ -78,12 +79,13 @@ func (q *ReadQueries) GetCurrency(ctx context.Context, code string) (Currency, e
 	}
 	i.Code = stmt.ColumnText(0)
 	i.Digits = stmt.ColumnInt64(1)
+	i.Turnover = stmt.ColumnInt64(2)
 	return i, stmt.Close()
 }
 
 var listCurrenciesQuery = lido.Query{
 	Name:     "ListCurrencies",
-	SQL:      `SELECT code, digits FROM currencies ORDER BY code`,
+	SQL:      `SELECT code, digits, turnover FROM currencies ORDER BY code`,
 	Source:   "queries/currencies.sql:14",
 	ReadOnly: true,
 	Reads:    []string{"currencies"},
@@ -102,6 +104,7 @@ func (q *ReadQueries) ListCurrencies(ctx context.Context) ([]Currency, error) {
 		var i Currency
 		i.Code = stmt.ColumnText(0)
 		i.Digits = stmt.ColumnInt64(1)
+		i.Turnover = stmt.ColumnInt64(2)
 		items = append(items, i)
 		row, err = stmt.Step()
 	}
@@ -130,6 +133,7 @@ func (q *ReadQueries) ListCurrenciesSeq(ctx context.Context) iter.Seq2[Currency,
 			var i Currency
 			i.Code = stmt.ColumnText(0)
 			i.Digits = stmt.ColumnInt64(1)
+			i.Turnover = stmt.ColumnInt64(2)
 			row, err = stmt.Step()
 			if err == nil && !yield(i, nil) {
 				return

@@ -38,8 +38,9 @@ type Balance struct {
 }
 
 type Currency struct {
-	Code   string `json:"code"`
-	Digits int64  `json:"digits"`
+	Code     string `json:"code"`
+	Digits   int64  `json:"digits"`
+	Turnover int64  `json:"turnover"`
 }
 
 type Entry struct {

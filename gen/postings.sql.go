@@ -184,7 +184,7 @@ func (q *ReadQueries) ListAllPostingsSeq(ctx context.Context) iter.Seq2[ListAllP
 
 var listPostingsQuery = lido.Query{
 	Name: "ListPostings",
-	SQL: `SELECT p.id, p.transaction_id, p.line, p.account_id, p.currency, p.amount, p.status, p.comment, a.id, a.parent_id, a.name, a.type, a.closed, a.created_at, c.code, c.digits
+	SQL: `SELECT p.id, p.transaction_id, p.line, p.account_id, p.currency, p.amount, p.status, p.comment, a.id, a.parent_id, a.name, a.type, a.closed, a.created_at, c.code, c.digits, c.turnover
 FROM postings AS p
 JOIN accounts AS a ON a.id = p.account_id
 JOIN currencies AS c ON c.code = p.currency
@@ -232,6 +232,7 @@ func (q *ReadQueries) ListPostings(ctx context.Context, transactionID int64) ([]
 		i.Account.CreatedAt = lido.ColumnTime(stmt, 13)
 		i.Currency.Code = stmt.ColumnText(14)
 		i.Currency.Digits = stmt.ColumnInt64(15)
+		i.Currency.Turnover = stmt.ColumnInt64(16)
 		items = append(items, i)
 		row, err = stmt.Step()
 	}
@@ -277,6 +278,7 @@ func (q *ReadQueries) ListPostingsSeq(ctx context.Context, transactionID int64) 
 			i.Account.CreatedAt = lido.ColumnTime(stmt, 13)
 			i.Currency.Code = stmt.ColumnText(14)
 			i.Currency.Digits = stmt.ColumnInt64(15)
+			i.Currency.Turnover = stmt.ColumnInt64(16)
 			row, err = stmt.Step()
 			if err == nil && !yield(i, nil) {
 				return

@@ -30,7 +30,8 @@ type ReadQuerier interface {
 	GetBalance(ctx context.Context, arg GetBalanceParams) (int64, error)
 	// GetCurrency returns one currency.
 	GetCurrency(ctx context.Context, code string) (Currency, error)
-	// GetSubtreeBalance sums an account and everything below it, per currency.
+	// GetSubtreeBalance sums an account and everything below it, per currency. The
+	// CROSS JOIN keeps the order of the tables: without it all balances are read.
 	GetSubtreeBalance(ctx context.Context, name string) ([]GetSubtreeBalanceRow, error)
 	// GetTransaction returns the transaction with an id.
 	GetTransaction(ctx context.Context, id int64) (Transaction, error)

@@ -633,7 +633,7 @@ var postTransactionQuery = lido.Query{
 	SQL:    `UPDATE transactions SET posted = 1 WHERE id = ?1 AND posted = 0`,
 	Source: "queries/transactions.sql:15",
 	Reads:  []string{"accounts", "balances", "currencies", "postings", "transactions"},
-	Writes: []string{"balances", "transactions"},
+	Writes: []string{"balances", "currencies", "transactions"},
 }
 
 // PostTransaction makes a transaction and its postings final and adds them to

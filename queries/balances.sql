@@ -25,7 +25,8 @@ FROM balances AS b
 JOIN accounts AS a ON a.id = b.account_id
 ORDER BY b.account_id, b.currency;
 
--- GetSubtreeBalance sums an account and everything below it, per currency.
+-- GetSubtreeBalance sums an account and everything below it, per currency. The
+-- CROSS JOIN keeps the order of the tables: without it all balances are read.
 -- name: GetSubtreeBalance :many
 WITH RECURSIVE subtree (id) AS (
     SELECT root.id FROM accounts AS root WHERE root.name = @name

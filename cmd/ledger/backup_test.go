@@ -203,11 +203,11 @@ func compareRestored(t *testing.T, source *pool.DB, path string, acked []int64) 
 	}
 }
 
-// rowsUpTo are the rows of a ledger up to a transaction. The balances of that
-// moment are made from the postings; that those the database keeps are equal
-// is for Check to say.
+// rowsUpTo are the rows of a ledger up to a transaction. The balances and
+// the turnover of that moment are made from the postings; that those the
+// database keeps are equal is for Check to say.
 var rowsUpTo = []string{
-	"SELECT * FROM currencies ORDER BY code",
+	"SELECT code, digits, (SELECT sum(abs(amount)) FROM postings WHERE currency = code AND transaction_id <= %[1]d) FROM currencies ORDER BY code",
 	"SELECT * FROM accounts ORDER BY id",
 	"SELECT * FROM transactions WHERE id <= %[1]d ORDER BY id",
 	"SELECT * FROM postings WHERE transaction_id <= %[1]d ORDER BY id",

@@ -137,12 +137,14 @@ func usualDigits(code string) int {
 // book checks beforehand should not come so far.
 func explain(err error) error {
 	var refused *lido.Error
-	if !errors.As(err, &refused) || refused.Code != 19 { // SQLITE_CONSTRAINT
+	if !errors.As(err, &refused) {
 		return err
 	}
 	switch {
-	case refused.Constraint == "balance_is_below_4_times_10_to_18":
-		return invalid("too_large", "use a coarser currency", "a balance would grow beyond 4 times 10 to the 18th of the smallest unit")
+	case refused.Constraint == "balance_is_below_4_times_10_to_18", refused.Constraint == "turnover_is_below_9_times_10_to_18",
+		strings.Contains(refused.Message, "cannot store REAL value in INTEGER column"), refused.Message == "integer overflow":
+		return invalid("too_large", "use a coarser currency",
+			"a balance would grow beyond 4 times 10 to the 18th of the smallest unit, or all that was ever moved in the currency beyond 9 times")
 	case errors.Is(err, lido.ErrCheck), strings.Contains(refused.Message, "unbalanced"),
 		strings.Contains(refused.Message, "closed"), strings.Contains(refused.Message, "in use"):
 		return invalid("refused", "", "the database refused it: %s", refused.Message)

@@ -101,19 +101,39 @@ func TestDraftsThatCannotBePostedChangeNothing(t *testing.T) {
 	}
 }
 
-func TestBalancesAreRefusedBeforeTheyOverflow(t *testing.T) {
+func TestNoSumCanOverflow(t *testing.T) {
 	books, _ := booktest.Open(t)
 	booktest.Fill(t, books)
-	d := booktest.Draft(t, "A lot", salary, bank, "9999999999999999.99")
-	for n := range 5 {
-		_, _, err := books.Post(t.Context(), d, "")
+	// Nine times the bound of one amount, in all directions.
+	posted := 0
+	for _, accounts := range [][2]string{{salary, bank}, {salary, cash}, {bank, food}, {salary, bank}, {salary, cash}, {cash, food}, {salary, food}} {
+		_, _, err := books.Post(t.Context(), booktest.Draft(t, "A lot", accounts[0], accounts[1], "9999999999999999.99"), "")
 		var refused *book.Invalid
-		if n < 4 && err != nil {
-			t.Fatalf("after %d: %v", n, err)
+		switch {
+		case err == nil:
+			posted++
+		case !errors.As(err, &refused) || refused.Code != "too_large":
+			t.Errorf("after %d: %v; want it refused as too large", posted, err)
 		}
-		if n == 4 && (!errors.As(err, &refused) || refused.Code != "too_large") {
-			t.Errorf("the fifth was answered with %v; want it refused as too large", err)
-		}
+	}
+	if posted != 4 {
+		t.Errorf("%d were posted, want 4: what was moved is bounded by 9 times 10 to the 18th", posted)
+	}
+	if _, err := books.Balances(t.Context(), ""); err != nil {
+		t.Errorf("the tree: %v", err)
+	}
+	if entries, err := books.Register(t.Context(), "assets", "", ""); err != nil || len(entries) != 4 {
+		t.Errorf("the register: %d, %v", len(entries), err)
+	}
+
+	// One transaction whose parts sum up beyond 64 bits on the way to zero.
+	large := booktest.Draft(t, "Too much at once", salary, bank, "9999999999999999.99")
+	for len(large.Lines) < 20 {
+		large.Lines = append(large.Lines, large.Lines[:2]...)
+	}
+	var refused *book.Invalid
+	if _, _, err := books.Post(t.Context(), large, ""); !errors.As(err, &refused) || refused.Code != "too_large" {
+		t.Errorf("beyond 64 bits: %v", err)
 	}
 }
 
@@ -259,9 +279,10 @@ func TestCheckNamesTheFirstDifference(t *testing.T) {
 	for name, test := range map[string]struct{ damage, want string }{
 		"balance":      {"UPDATE balances SET amount = amount + 1 WHERE currency = 'EUR'", `account "assets:bank:checking" in EUR`},
 		"count":        {"UPDATE balances SET postings = postings + 1", "after 2 postings, the postings make"},
+		"turnover":     {"UPDATE currencies SET turnover = turnover + 1 WHERE code = 'EUR'", "currency EUR: the turnover kept is 2501, the postings make 2500"},
 		"balance gone": {"DELETE FROM balances", "no balance is kept"},
 		"posting":      {"DROP TRIGGER postings_of_posted_are_final; UPDATE postings SET amount = 1 WHERE amount > 0", `"Groceries" of 2025-01-31, is off by`},
-		"no postings":  {"DROP TRIGGER postings_of_posted_are_kept; DELETE FROM postings; DELETE FROM balances", "only 0 have postings"},
+		"no postings":  {"DROP TRIGGER postings_of_posted_are_kept; DELETE FROM postings; DELETE FROM balances; UPDATE currencies SET turnover = 0", "only 0 have postings"},
 		"attachment":   {"UPDATE attachments SET content = x'00'", `attachment "receipt" of transaction 1`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -34,15 +34,18 @@ type accountCurrency struct {
 type tally struct{ amount, postings int64 }
 
 // Check adds up every posting anew, in Go and on one snapshot, and compares:
-// every transaction sums to zero in each currency, every balance that the
-// database keeps equals its postings, all balances of a currency sum to zero,
-// and attachments have the content they were stored with. The first thing that
+// every transaction sums to zero in each currency, every balance and turnover
+// that the database keeps equals its postings, all balances of a currency sum
+// to zero, and attachments have the content they were stored with. The first thing that
 // is off is returned as *[Difference].
 func (b *Book) Check(ctx context.Context) (result CheckResult, err error) {
 	err = b.store.Read(ctx, func(ctx context.Context, q *gen.ReadQueries) error {
 		result = CheckResult{}
-		proved, err := provePostings(ctx, q, &result)
+		proved, moved, err := provePostings(ctx, q, &result)
 		if err != nil {
+			return err
+		}
+		if err := compareTurnover(ctx, q, moved); err != nil {
 			return err
 		}
 		if err := compareBalances(ctx, q, proved, &result); err != nil {
@@ -65,9 +68,10 @@ func (b *Book) Check(ctx context.Context) (result CheckResult, err error) {
 	return result, err
 }
 
-// provePostings reads all postings and returns the balances they make.
-func provePostings(ctx context.Context, q *gen.ReadQueries, result *CheckResult) (map[accountCurrency]tally, error) {
-	proved := map[accountCurrency]tally{}
+// provePostings reads all postings and returns the balances they make and what
+// was moved in each currency.
+func provePostings(ctx context.Context, q *gen.ReadQueries, result *CheckResult) (proved map[accountCurrency]tally, moved map[string]int64, err error) {
+	proved, moved = map[accountCurrency]tally{}, map[string]int64{}
 	sums := map[string]int64{}
 	var current gen.ListAllPostingsRow
 	finish := func() error {
@@ -82,11 +86,11 @@ func provePostings(ctx context.Context, q *gen.ReadQueries, result *CheckResult)
 	}
 	for p, err := range q.ListAllPostingsSeq(ctx) {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if p.TransactionID != current.TransactionID {
 			if err := finish(); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			current = p
 			result.Transactions++
@@ -94,16 +98,27 @@ func provePostings(ctx context.Context, q *gen.ReadQueries, result *CheckResult)
 		result.Postings++
 		key := accountCurrency{p.AccountID, p.Currency}
 		t, ok := proved[key], false
-		if sums[p.Currency], ok = addChecked(sums[p.Currency], p.Amount); ok {
-			t.amount, ok = addChecked(t.amount, p.Amount)
+		// No sum of postings is larger than what was moved.
+		if moved[p.Currency], ok = addChecked(moved[p.Currency], max(p.Amount, -p.Amount)); !ok {
+			return nil, nil, differ("transaction %d: its postings in %s sum up beyond 64 bits", p.TransactionID, p.Currency)
 		}
-		if !ok {
-			return nil, differ("transaction %d: its postings in %s sum up beyond 64 bits", p.TransactionID, p.Currency)
-		}
+		sums[p.Currency] += p.Amount
+		t.amount += p.Amount
 		t.postings++
 		proved[key] = t
 	}
-	return proved, finish()
+	return proved, moved, finish()
+}
+
+// compareTurnover compares what the database says was moved with what was.
+func compareTurnover(ctx context.Context, q *gen.ReadQueries, moved map[string]int64) error {
+	currencies, err := q.ListCurrencies(ctx)
+	for _, c := range currencies {
+		if c.Turnover != moved[c.Code] {
+			return differ("currency %s: the turnover kept is %d, the postings make %d", c.Code, c.Turnover, moved[c.Code])
+		}
+	}
+	return err
 }
 
 // compareBalances compares what the database keeps with what was proved.

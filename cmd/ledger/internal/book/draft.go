@@ -118,13 +118,13 @@ func (l *Line) check() error {
 // sums adds up the lines, given in smallest units, and refuses the draft
 // unless every currency comes to zero.
 func (d *Draft) sums(minor []int64, digits map[string]int) error {
-	sums := map[string]int64{}
+	sums, moved := map[string]int64{}, map[string]int64{}
 	for i, l := range d.Lines {
-		sum, ok := addChecked(sums[l.Currency], minor[i])
-		if !ok {
+		var ok bool
+		if moved[l.Currency], ok = addChecked(moved[l.Currency], max(minor[i], -minor[i])); !ok {
 			return at(d.place(i), invalid("too_large", "split the transaction", "the postings in %s sum up beyond what the ledger can hold", l.Currency))
 		}
-		sums[l.Currency] = sum
+		sums[l.Currency] += minor[i] // no larger than what was moved
 	}
 	var off []string
 	for currency, sum := range sums {

@@ -111,7 +111,7 @@ func (im *importer) declare(ctx context.Context, q *gen.Queries, drafts []Draft)
 		default:
 			have.Digits = int64(n.digits)
 		}
-		if _, err := q.AddCurrency(ctx, gen.AddCurrencyParams(have)); err != nil {
+		if _, err := q.AddCurrency(ctx, gen.AddCurrencyParams{Code: have.Code, Digits: have.Digits}); err != nil {
 			var refused *lido.Error
 			if errors.As(err, &refused) && strings.Contains(refused.Message, "in use") {
 				return at(n.place, invalid("too_precise", "round the amounts, or import them into new books",

@@ -2,6 +2,7 @@ package book_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -141,5 +142,21 @@ func TestTypesOfOtherAccountsCanBeSaid(t *testing.T) {
 	tree, err := books.Balances(t.Context(), "")
 	if err != nil || len(tree.Nodes) != 3 || tree.Nodes[1].Type != book.Asset || tree.Nodes[2].Type != book.Expense {
 		t.Errorf("%+v, %v", tree.Nodes, err)
+	}
+}
+
+func TestAnImportThatIsInterruptedAddsNothing(t *testing.T) {
+	books, _ := booktest.Open(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := books.Import(ctx, sampleDrafts(t), book.ImportOptions{Progress: func(done, _ int) {
+		if done == 500 {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+	if empty, err := books.Empty(t.Context()); err != nil || !empty {
+		t.Errorf("something was stored: %v, %v", empty, err)
 	}
 }

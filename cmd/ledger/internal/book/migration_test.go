@@ -34,7 +34,7 @@ func TestOldBooksKeepTheirAccountsAndBalancesThroughTheMigrations(t *testing.T) 
 		t.Fatal(err)
 	}
 	err = exec(t, db, `BEGIN;
-		INSERT INTO currencies VALUES ('EUR', 2);
+		INSERT INTO currencies (code, digits) VALUES ('EUR', 2);
 		INSERT INTO accounts (id, parent_id, name) VALUES (1, NULL, 'Assets'), (2, 1, 'Assets:Cash'), (3, NULL, 'revenue'), (4, NULL, 'elsewhere');
 		INSERT INTO transactions (id, date, description) VALUES (1, '2023-05-01', 'Lemonade stand');
 		INSERT INTO postings (transaction_id, line, account_id, currency, amount) VALUES (1, 1, 2, 'EUR', 750), (1, 2, 3, 'EUR', -750);
@@ -67,7 +67,7 @@ func TestOldBooksKeepTheirAccountsAndBalancesThroughTheMigrations(t *testing.T) 
 			t.Errorf("search: %v, %v", found, err)
 		}
 		// Back to the first version, with the rows in place.
-		for range 5 {
+		for range 6 {
 			if _, err := m.Down(t.Context()); err != nil {
 				t.Fatal(err)
 			}
