@@ -103,8 +103,8 @@ func (g *generator) checkFolder(pkg, methods *names) error {
 		}
 		text := string(data)
 		if generatedBy(text) || g.writes(filepath.Base(p)) {
-			if strings.Contains(text, generatedMark) && strings.Contains(text, "\n// source: ") && !g.writes(filepath.Base(p)) {
-				pkg.problems = append(pkg.problems, name+" was generated from a query file that is gone; delete it")
+			if strings.Contains(text, generatedMark) && !g.writes(filepath.Base(p)) {
+				pkg.problems = append(pkg.problems, name+" was generated once and is no longer; delete it")
 			}
 			continue
 		}

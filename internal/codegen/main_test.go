@@ -4,28 +4,24 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
-	"github.com/sqlc-dev/sqlc/pkg/cli"
 	"go.uber.org/goleak"
 
 	"github.com/lidodb/lido/internal/codegen"
 )
 
-// The test binary is three programs: the tests, sqlc (when told so by the
-// environment), and the plugin that sqlc starts.
-const beSqlc = "LIDO_TEST_BE_SQLC"
-
+// The test binary is also the plugin that sqlc starts.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == codegen.Method {
 		os.Exit(codegen.RunPlugin(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-	}
-	if os.Getenv(beSqlc) != "" {
-		os.Exit(cli.Run(os.Args[1:]))
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -33,16 +29,33 @@ func TestMain(m *testing.M) {
 // root is the folder of go.mod, as seen from this package.
 var root = filepath.Join("..", "..")
 
+// sqlcBinary is sqlc as "go generate" builds it: from go.mod, without cgo, into
+// bin/. Linked into the tests it would be built with them, race detector, cgo
+// and all. The first build takes some minutes.
+var sqlcBinary = sync.OnceValues(func() (string, error) {
+	cmd := exec.Command("go", "run", "./internal/generate", "version")
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build sqlc: %w\n%s", err, out)
+	}
+	lines := strings.Fields(string(out))
+	name := "sqlc-" + lines[len(lines)-1]
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	return filepath.Abs(filepath.Join(root, "bin", name))
+})
+
 // sqlc runs sqlc in dir and returns what it complained about.
 func sqlc(t testing.TB, dir string, args ...string) (stderr string, ok bool) {
 	t.Helper()
-	self, err := os.Executable()
+	path, err := sqlcBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd := exec.CommandContext(t.Context(), path, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), beSqlc+"=1")
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	err = cmd.Run()
