@@ -9,6 +9,10 @@ import (
 	"github.com/lidodb/lido/pool"
 )
 
+// firstBackupGrace is how long a database may be without any backup before that
+// is worth a word: a backup service makes the first one soon after its start.
+const firstBackupGrace = 5 * time.Minute
+
 // checkBackupAge looks at the last backup that was proved by restoring it.
 func checkBackupAge(cfg Config) Check {
 	const remedy = `run a backup now ("lido backup"), and see in the log why the scheduled ones fail`
@@ -28,10 +32,13 @@ func checkBackupAge(cfg Config) Check {
 				if first.IsZero() {
 					first = time.Now()
 				}
-				if waited := time.Since(first); waited >= cfg.BackupDegradedAge {
+				switch waited := time.Since(first); {
+				case waited >= cfg.BackupDegradedAge:
 					return failed(remedy, "there is no verified backup, nor has one been made in the last %s", roundTime(waited))
+				case waited >= firstBackupGrace:
+					return degraded(remedy, "there is no verified backup, %s after the start", roundTime(waited))
 				}
-				return degraded(remedy, "there is no verified backup yet")
+				return unknown("there is no verified backup yet; a new database gets its first within minutes")
 			}
 			age := time.Since(at)
 			text := fmt.Sprintf("the last verified backup was taken %s ago", roundTime(age))

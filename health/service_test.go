@@ -218,7 +218,7 @@ func TestTheAgeOfTheLastVerifiedBackupIsJudged(t *testing.T) {
 		"late":        {ago(27 * time.Hour), health.Degraded, "26h0m0s or more"},
 		"old":         {ago(100 * time.Hour), health.Failed, "72h0m0s or more"},
 		"in future":   {ago(-time.Hour), health.Degraded, "in the future"},
-		"none":        {backupAt{}, health.Degraded, "no verified backup yet"},
+		"none yet":    {backupAt{}, health.Unknown, "no verified backup yet"},
 		"unreachable": {backupAt{err: errors.New("no route")}, health.Failed, "no route"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -227,11 +227,13 @@ func TestTheAgeOfTheLastVerifiedBackupIsJudged(t *testing.T) {
 	}
 }
 
-func TestNoBackupAtAllIsFailedAfterADay(t *testing.T) {
+func TestNoBackupAtAllIsDegradedAfterMinutesAndFailedAfterADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := builtin(t, health.Config{Backups: backupAt{}}, health.BackupAge)
-		want(t, runCheck(t, nil, c), health.Degraded)
-		advance(25 * time.Hour)
+		want(t, runCheck(t, nil, c), health.Unknown)
+		advance(5 * time.Minute)
+		want(t, runCheck(t, nil, c), health.Degraded, "5m0s after the start")
+		advance(25*time.Hour - 5*time.Minute)
 		want(t, runCheck(t, nil, c), health.Degraded)
 		advance(time.Hour)
 		want(t, runCheck(t, nil, c), health.Failed, "26h0m0s")
