@@ -24,9 +24,11 @@ import (
 	"github.com/lidodb/lido/cmd/ledger/internal/book"
 )
 
-// refusals is the list, written before any journal was tried, of what the
-// ledger does not model. A journal is refused for one of these or the test
-// fails. proof looks into what hledger printed and must find the feature there.
+// refusals is the list of what the ledger does not model. A journal is refused
+// for one of these or the test fails. It was written before any journal was
+// tried, but for the years beyond 9999, which one of hledger's own test
+// journals brought up. proof looks for the feature in what hledger printed;
+// where it always agrees, the message alone names the feature.
 var refusals = []struct {
 	feature string
 	message string // in what ledger import says
