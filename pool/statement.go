@@ -41,6 +41,11 @@ func (db *DB) PrepareRead(ctx context.Context, q *lido.Query) (lido.Stmt, error)
 		r.Release()
 		return nil, named(q, err)
 	}
+	if !s.ReadOnly() {
+		_ = s.Close()
+		r.Release()
+		return nil, readOnlyError(q)
+	}
 	s.Query = q.Name
 	db.reads.Add(1)
 	return &stmt{Stmt: s, own: r}, nil

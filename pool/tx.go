@@ -193,16 +193,31 @@ func (t *tx) PrepareRead(ctx context.Context, q *lido.Query) (lido.Stmt, error) 
 	if !q.ReadOnly {
 		return nil, readOnlyError(q)
 	}
-	return t.prepare(ctx, q)
+	s, err := t.prepare(ctx, q)
+	if err == nil && !s.ReadOnly() {
+		// The query says one thing, the engine another: the generator was not
+		// asked, or was lied to. In a Write nothing else would stop it.
+		_ = s.Close()
+		return nil, readOnlyError(q)
+	}
+	return asStmt(s, err)
+}
+
+// asStmt keeps a nil *stmt from becoming a lido.Stmt that is not nil.
+func asStmt(s *stmt, err error) (lido.Stmt, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // PrepareWrite readies a query in the transaction. What it changes is undone
 // with the transaction.
 func (t *tx) PrepareWrite(ctx context.Context, q *lido.Query) (lido.Stmt, error) {
-	return t.prepare(ctx, q)
+	return asStmt(t.prepare(ctx, q))
 }
 
-func (t *tx) prepare(ctx context.Context, q *lido.Query) (lido.Stmt, error) {
+func (t *tx) prepare(ctx context.Context, q *lido.Query) (*stmt, error) {
 	if err := t.usable(); err != nil {
 		return nil, fmt.Errorf("%s: %w", q, err)
 	}
