@@ -2,7 +2,6 @@ package codegen
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -31,9 +30,10 @@ type star struct {
 // param is one parameter of a statement.
 type param struct {
 	Parameter
-	at       int  // where it first stands in the source
-	slice    bool // given with sqlc.slice
-	nullable bool // given with sqlc.narg
+	at       int    // where it first stands in the source
+	slice    bool   // given with sqlc.slice
+	nullable bool   // given with sqlc.narg
+	lost     string // its name in the source, where sqlc has lost it
 }
 
 // sql returns the whole text.
@@ -245,78 +245,6 @@ func (e *expander) fail(at int, format string, args ...any) {
 	e.problems = append(e.problems, e.query.problem(at, format, args...))
 }
 
-// match pairs the uses with sqlc's parameters and returns for each use the
-// index of its parameter. Named ones go by name: where sqlc listed a name
-// twice the first stands for all. The others go by number, or in the order of
-// the text, in which sqlc lists them.
-func (e *expander) match(s *statement, params []*Parameter) []int {
-	names := map[string]bool{}
-	for _, u := range e.uses {
-		if u.name != "" {
-			names[u.name] = true
-		}
-	}
-	byName, byNumber := map[string]int{}, map[int]int{}
-	var inOrder []int
-	for _, p := range params {
-		p := *p
-		name := p.Column.Name
-		i, seen := byName[name]
-		switch {
-		case !names[name] || !p.Column.IsNamedParam && e.hasNamed(params, name):
-			if _, dup := byNumber[int(p.Number)]; dup {
-				continue
-			}
-			byNumber[int(p.Number)] = len(s.params)
-			inOrder = append(inOrder, len(s.params))
-		case seen:
-			s.params[i].Column.NotNull = s.params[i].Column.NotNull && p.Column.NotNull
-			continue
-		default:
-			byName[name] = len(s.params)
-		}
-		s.params = append(s.params, param{Parameter: p, at: -1})
-	}
-
-	index := make([]int, len(e.uses))
-	used := make([]bool, len(s.params))
-	for n, u := range e.uses {
-		i, ok := -1, false
-		switch {
-		case u.name != "":
-			i, ok = byName[u.name]
-		case u.number > 0:
-			i, ok = byNumber[u.number]
-		case len(inOrder) > 0:
-			i, ok = inOrder[0], true
-			inOrder = inOrder[1:]
-		}
-		if !ok {
-			e.fail(u.at, "sqlc did not see the parameter %s; it knows %s", u, listParams(params))
-			continue
-		}
-		index[n], used[i] = i, true
-		if p := &s.params[i]; p.at < 0 {
-			p.at = u.at
-		}
-		s.params[i].slice = s.params[i].slice || u.slice
-		s.params[i].nullable = s.params[i].nullable || u.nullable
-		s.params[i].Column.IsSqlcSlice = s.params[i].slice // sqlc loses it along with the type
-	}
-	if i := slices.Index(used, false); i >= 0 && len(e.problems) == 0 {
-		e.fail(e.query.body[0].start, "sqlc sees %d parameters (%s), the source has %d",
-			len(s.params), listParams(params), len(s.params)-count(used, false))
-	}
-	return index
-}
-
-// hasNamed reports whether sqlc lists the name as that of a named parameter.
-func (e *expander) hasNamed(params []*Parameter, name string) bool {
-	return slices.ContainsFunc(params, func(p *Parameter) bool {
-		return p.Column.IsNamedParam && p.Column.Name == name
-	})
-}
-
 func (u use) String() string {
 	switch {
 	case u.slice:
@@ -342,14 +270,4 @@ func listParams(params []*Parameter) string {
 		list = append(list, fmt.Sprintf("%d %s", p.Number, name))
 	}
 	return strings.Join(list, ", ")
-}
-
-func count(list []bool, v bool) int {
-	n := 0
-	for _, x := range list {
-		if x == v {
-			n++
-		}
-	}
-	return n
 }

@@ -147,8 +147,12 @@ func (g *generator) verify(ctx context.Context, q *query) bool {
 		g.problems = append(g.problems, q.src.problem(start, "sqlc sees %d parameters, the engine %d", len(stmt.params), found.params))
 		return false
 	}
+	hint := ""
+	if slices.ContainsFunc(stmt.pieces, func(p piece) bool { return p.star != nil }) {
+		hint = "; list them in place of *"
+	}
 	if want := g.width(q.Columns); q.returnsRows() && want != len(found.results) && !g.narrow(ctx, q, want) {
-		g.problems = append(g.problems, q.src.problem(start, "sqlc sees %d columns, the engine %d", want, len(found.results)))
+		g.problems = append(g.problems, q.src.problem(start, "sqlc sees %d columns, the engine %d%s", want, len(found.results), hint))
 		return false
 	}
 	if q.returnsRows() {

@@ -228,10 +228,19 @@ SELECT a.name, tag.value FROM authors AS a, json_each(a.extra) AS tag WHERE tag.
 
 -- name: FindBooks :many
 SELECT rowid, title FROM book_search WHERE book_search MATCH @words;
+
+-- name: PagedBooks :many
+-- @scan
+SELECT id FROM books WHERE pages > ? ORDER BY CASE WHEN @dir = 'asc' THEN title END, CASE WHEN @dir = 'desc' THEN title END DESC LIMIT ?;
+
+-- name: AddLoudly :one
+INSERT INTO authors (name) VALUES (@name) RETURNING id, upper(name) AS loud;
 `)
 	p.mustGenerate(t)
 	got := surfaceOf(t, filepath.Join(p.dir, "gen"))
 	for name, want := range map[string]string{
+		"type PagedBooksParams":    "Pages int64 `json:\"pages\"`\nDir interface{} `json:\"dir\"`\nLimit int64 `json:\"limit\"`",
+		"type AddLoudlyRow":        "ID int64 `json:\"id\"`\nLoud string `json:\"loud\"`",
 		"type BooksOfParams":       "AuthorIds []int64 `json:\"author_ids\"`\nTitle string `json:\"title\"`",
 		"method FindBooks":         "context.Context, string -> []FindBooksRow, error",
 		"type FindBooksRow":        "Rowid int64 `json:\"rowid\"`\nTitle sql.NullString `json:\"title\"`",

@@ -88,6 +88,11 @@ func (g *generator) buildValues() []problem {
 
 func (g *generator) buildArg(q *query) error {
 	params := q.stmt.params
+	if g.opts.StrictTypes {
+		for i := range params {
+			g.nameParam(q, &params[i])
+		}
+	}
 	limit := *g.opts.QueryParameterLimit
 	if len(params) == 1 && limit != 0 {
 		name := fmt.Sprintf("dollar_%d", params[0].Number)
@@ -115,6 +120,9 @@ func (g *generator) buildArg(q *query) error {
 func (g *generator) buildRet(q *query) error {
 	if !q.returnsRows() {
 		return nil
+	}
+	if g.opts.StrictTypes {
+		g.nameResults(q)
 	}
 	if len(q.Columns) == 1 && q.Columns[0].EmbedTable == nil {
 		q.ret = value{name: "i", typ: g.resultType(q, 0, 0)}

@@ -1,6 +1,7 @@
 package codegen
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -107,7 +108,7 @@ func (g *generator) paramType(q *query, p *param) string {
 		}
 		return typ
 	}
-	declared, notNull := g.comparedWith(q, p)
+	declared, notNull := g.typeOf(q, comparedWith(q.src, p))
 	if declared == "" {
 		return typ
 	}
@@ -137,41 +138,88 @@ func declaredType(s string) string {
 	return strings.ReplaceAll(strings.TrimSpace(s), " ", "")
 }
 
-// comparedWith looks for "column = ?", "? = column" and "column IN (?)" at the
-// places where p stands.
-func (g *generator) comparedWith(q *query, p *param) (declared string, notNull bool) {
-	src, body := q.src.file.text, significant(q.src.body)
-	at := -1
-	for i, t := range body {
-		if t.start == p.at {
-			at = i
+// nameParam gives a parameter the name it has in the source, or that of the
+// column it is compared with, where sqlc has lost it.
+func (g *generator) nameParam(q *query, p *param) {
+	if p.Column.Name != "" {
+		return
+	}
+	if p.Column.Name = p.lost; p.lost == "" {
+		p.Column.Name = comparedWith(q.src, p).name
+	}
+}
+
+// nameResults gives results of RETURNING the names that the source gives them:
+// sqlc calls "upper(name) AS u" upper.
+func (g *generator) nameResults(q *query) {
+	returning := false
+	for _, t := range q.src.body {
+		returning = returning || t.isWord(q.src.file.text, "RETURNING")
+	}
+	if !returning || len(q.Columns) != len(q.facts.results) {
+		return
+	}
+	columns := slices.Clone(q.Columns)
+	for i, c := range columns {
+		if r := q.facts.results[i]; c.EmbedTable == nil && c.Table == nil && r.name != c.Name && isGoName(r.name) {
+			renamed := *c
+			renamed.Name = r.name
+			columns[i] = &renamed
 		}
 	}
-	back := at - 1
+	renamed := *q.Query
+	renamed.Columns = columns
+	q.Query = &renamed
+}
+
+// place is what stands beside a parameter: a column, or LIMIT or OFFSET.
+type place struct {
+	table, name, operator string
+}
+
+// comparedWith looks for "column = ?", "column IN (?)" and "LIMIT ?" at the
+// place where p stands first.
+func comparedWith(q *sourceQuery, p *param) place {
+	src, body := q.file.text, significant(q.body)
+	back := slices.IndexFunc(body, func(t token) bool { return t.start == p.at }) - 1
 	if p.slice { // "(" and IN stand before it
 		back--
 	}
-	if at < 0 || back < 1 {
-		return "", false
+	if back < 0 {
+		return place{}
 	}
-	switch op := strings.ToUpper(body[back].text(src)); op {
+	at := place{operator: strings.ToUpper(body[back].text(src))}
+	switch at.operator {
+	case "LIMIT", "OFFSET":
+		at.name = strings.ToLower(at.operator)
+		return at
 	case "=", "==", "<>", "!=", "<", ">", "<=", ">=", "IS", "IN", "LIKE", "GLOB", "MATCH":
 	default:
-		return "", false
+		return place{}
 	}
 	left := back - 1
-	if body[left].isWord(src, "NOT") && left > 0 {
+	if left > 0 && body[left].isWord(src, "NOT") {
 		left--
 	}
-	column, ok := body[left].name(src)
-	if !ok {
+	if left < 0 {
+		return place{}
+	}
+	at.name, _ = body[left].name(src)
+	if left >= 2 && body[left-1].isPunct(src, ".") {
+		at.table, _ = body[left-2].name(src)
+	}
+	return at
+}
+
+// typeOf is the declared type of what stands beside a parameter.
+func (g *generator) typeOf(q *query, at place) (declared string, notNull bool) {
+	if at.operator == "LIMIT" || at.operator == "OFFSET" {
+		return "INTEGER", true
+	}
+	if at.name == "" {
 		return "", false
 	}
-	table := ""
-	if left >= 2 && body[left-1].isPunct(src, ".") {
-		table, _ = body[left-2].name(src)
-	}
-	if declared, notNull = g.columnType(q, table, column); declared == "" && strings.EqualFold(body[back].text(src), "MATCH") {
+	if declared, notNull = g.columnType(q, at.table, at.name); declared == "" && at.operator == "MATCH" {
 		return "TEXT", true // a full-text query
 	}
 	return declared, notNull
