@@ -51,9 +51,14 @@ type options struct {
 	SQLPackage          string `json:"sql_package"`
 
 	// Lido's own.
-	StrictTypes bool   `json:"strict_types"`
-	EmitStore   *bool  `json:"emit_store"`
-	StoreName   string `json:"store_name"`
+
+	// StrictTypes lets the engine type what sqlc could only call any, makes
+	// the sqlc.embed of an absent row nil, and restores names that sqlc loses.
+	StrictTypes bool `json:"strict_types"`
+	// EmitStore writes the type that runs the queries on a database; true if
+	// it is left out. StoreName is its name, "Store" if left out.
+	EmitStore *bool  `json:"emit_store"`
+	StoreName string `json:"store_name"`
 
 	initialisms map[string]bool
 }

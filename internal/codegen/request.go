@@ -68,10 +68,9 @@ type Column struct {
 
 // Query is one annotated statement as sqlc analysed it.
 type Query struct {
-	Text, Name, Cmd, Filename string
-	Comments                  []string
-	Columns                   []*Column
-	Params                    []*Parameter
+	Name, Cmd, Filename string
+	Columns             []*Column
+	Params              []*Parameter
 }
 
 // Parameter is one parameter of a query.
@@ -274,8 +273,6 @@ func (c *Column) decode(msg []byte) error {
 func (q *Query) decode(msg []byte) error {
 	return eachField(msg, func(field protowire.Number, _ uint64, data []byte) error {
 		switch field {
-		case 1:
-			q.Text = string(data)
 		case 2:
 			q.Name = string(data)
 		case 3:
@@ -284,8 +281,6 @@ func (q *Query) decode(msg []byte) error {
 			return add(&q.Columns, data)
 		case 5:
 			return add(&q.Params, data)
-		case 6:
-			q.Comments = append(q.Comments, string(data))
 		case 7:
 			q.Filename = string(data)
 		}

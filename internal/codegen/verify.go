@@ -124,9 +124,12 @@ func (e *engine) readCatalog(ctx context.Context) error {
 			if m := ftsContent.FindStringSubmatch(row[1]); m != nil {
 				e.content[table] = m[1] + m[2] + m[3]
 			}
-			columns, err := e.strings(ctx, "SELECT lower(name), \"notnull\" OR pk > 0 AND upper(type) = 'INTEGER' AND "+
-				"(SELECT count(*) FROM pragma_table_info("+quoteString(row[0])+") WHERE pk > 0) = 1, type FROM pragma_table_info("+
-				quoteString(row[0])+", "+quoteString(db[0])+")", 3)
+			if e.notNull[table] != nil {
+				continue // of the same name in an attached database; main comes first
+			}
+			info := "pragma_table_xinfo(" + quoteString(row[0]) + ", " + quoteString(db[0]) + ")"
+			columns, err := e.strings(ctx, `SELECT lower(name), "notnull" OR pk > 0 AND upper(type) = 'INTEGER'
+				AND (SELECT count(*) FROM `+info+` WHERE pk > 0) = 1, type FROM `+info, 3)
 			if err != nil {
 				return err
 			}
