@@ -11,7 +11,8 @@ import (
 type statement struct {
 	query  *sourceQuery
 	pieces []piece
-	params []param // in the order of sqlc's parameters; ?1 is the first
+	params []param  // in the order of sqlc's parameters; ?1 is the first
+	embeds []string // the names given to sqlc.embed, in order
 }
 
 // piece is a part of a statement and the source offset it comes from.
@@ -75,6 +76,7 @@ type expander struct {
 	pieces   []piece
 	uses     []use
 	useAt    []int // for each use, its piece
+	embeds   []string
 	problems []problem
 }
 
@@ -89,7 +91,7 @@ func expand(q *sourceQuery, params []*Parameter, unhex func(*param) bool) (*stat
 	if len(e.problems) > 0 {
 		return nil, e.problems
 	}
-	s := &statement{query: q, pieces: e.pieces}
+	s := &statement{query: q, pieces: e.pieces, embeds: e.embeds}
 	index := e.match(s, params)
 	if len(e.problems) > 0 {
 		return nil, e.problems
@@ -191,9 +193,10 @@ func (e *expander) call(i int) int {
 	open := e.next(fn + 1)
 	arg := e.next(open + 1)
 	end := e.next(arg + 1)
-	table := ""
+	table, qualified := "", -1
 	if e.is(end, ".") && e.next(end+1) < len(q.body) { // sqlc.embed(schema.table)
 		last := e.next(end + 1)
+		qualified = last
 		table = q.text(arg) + "." + q.text(last)
 		end = e.next(last + 1)
 	}
@@ -218,12 +221,15 @@ func (e *expander) call(i int) int {
 		}
 		e.addUse(use{name: name, slice: true, at: at}, "")
 	case "embed":
-		if table == "" {
+		if qualified >= 0 {
+			name, _ = q.body[qualified].name(q.file.text)
+		} else {
 			table = q.text(arg)
 			if q.body[arg].kind == tokenString {
 				table = quoteName(name)
 			}
 		}
+		e.embeds = append(e.embeds, name)
 		e.pieces = append(e.pieces, piece{text: table + ".*", at: at, star: &star{table: table}})
 	default:
 		e.fail(at, "there is no sqlc.%s; known are sqlc.arg, sqlc.narg, sqlc.slice and sqlc.embed", q.text(fn))

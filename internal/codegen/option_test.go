@@ -233,6 +233,14 @@ SELECT rowid, title FROM book_search WHERE book_search MATCH @words;
 -- @scan
 SELECT id FROM books WHERE pages > ? ORDER BY CASE WHEN @dir = 'asc' THEN title END, CASE WHEN @dir = 'desc' THEN title END DESC LIMIT ?;
 
+-- name: AuthorPairs :many
+-- @scan
+SELECT sqlc.embed(a), sqlc.embed(n) FROM authors AS a LEFT OUTER JOIN authors AS n ON n.id = a.id + 1;
+
+-- name: LoanedBooks :many
+-- @scan
+SELECT sqlc.embed(loans), sqlc.embed(books) FROM loans RIGHT JOIN main.books ON books.id = loans.book_id;
+
 -- name: AddLoudly :one
 INSERT INTO authors (name) VALUES (@name) RETURNING id, upper(name) AS loud;
 `)
@@ -240,6 +248,8 @@ INSERT INTO authors (name) VALUES (@name) RETURNING id, upper(name) AS loud;
 	got := surfaceOf(t, filepath.Join(p.dir, "gen"))
 	for name, want := range map[string]string{
 		"type PagedBooksParams":    "Pages int64 `json:\"pages\"`\nDir interface{} `json:\"dir\"`\nLimit int64 `json:\"limit\"`",
+		"type AuthorPairsRow":      "Author Author `json:\"author\"`\nAuthor_2 *Author `json:\"author_2\"`",
+		"type LoanedBooksRow":      "Loan *Loan `json:\"loan\"`\nBook Book `json:\"book\"`",
 		"type AddLoudlyRow":        "ID int64 `json:\"id\"`\nLoud string `json:\"loud\"`",
 		"type BooksOfParams":       "AuthorIds []int64 `json:\"author_ids\"`\nTitle string `json:\"title\"`",
 		"method FindBooks":         "context.Context, string -> []FindBooksRow, error",

@@ -154,10 +154,16 @@ func (g *generator) buildRet(q *query) error {
 	if err != nil {
 		return err
 	}
+	embed := 0
 	for i := range def.fields {
-		if f := &def.fields[i]; f.model != nil && g.absentEmbed(q, f.column) {
+		f := &def.fields[i]
+		if f.column.EmbedTable == nil {
+			continue
+		}
+		if f.model != nil && g.absentEmbed(q, embed) {
 			f.nullable, f.typ = true, "*"+f.typ
 		}
+		embed++
 	}
 	q.ret = value{name: "i", def: def, emit: true, pointer: g.opts.EmitResultStructPointers}
 	return nil

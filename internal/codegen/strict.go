@@ -302,17 +302,10 @@ func outerJoin(q *sourceQuery) bool {
 	return false
 }
 
-// absentEmbed reports whether a sqlc.embed may have no row, because its table
-// stands on the optional side of an outer join.
-func (g *generator) absentEmbed(q *query, col *Column) bool {
-	if !g.opts.StrictTypes {
-		return false
-	}
-	alias := strings.ToLower(col.Name)
-	if alias == "" {
-		alias = strings.ToLower(col.EmbedTable.Name)
-	}
-	return optionalTables(q.src)[alias]
+// absentEmbed reports whether embed n of a query may have no row, because its
+// table stands on the optional side of an outer join.
+func (g *generator) absentEmbed(q *query, n int) bool {
+	return g.opts.StrictTypes && n < len(q.stmt.embeds) && optionalTables(q.src)[strings.ToLower(q.stmt.embeds[n])]
 }
 
 // optionalTables are the names, in lower case, of what outer joins make
@@ -333,39 +326,33 @@ func optionalTables(q *sourceQuery) map[string]bool {
 				kind = k
 			}
 		}
-		names := joined(src, body[i+1:])
+		name := joined(src, body[i+1:])
 		if kind == "RIGHT" || kind == "FULL" {
 			for _, n := range sofar {
 				optional[n] = true
 			}
 		}
 		if kind == "LEFT" || kind == "FULL" {
-			for _, n := range names {
-				optional[n] = true
-			}
+			optional[name] = true
 		}
-		sofar = append(sofar, names...)
+		sofar = append(sofar, name)
 	}
 	return optional
 }
 
-// joined returns the name, and the alias if any, of the table at the start of
-// body.
-func joined(src string, body []token) []string {
-	var names []string
-	for i := 0; i < len(body) && len(names) < 2; i++ {
-		if body[i].isPunct(src, ".") {
-			names = names[:0]
-			continue
-		}
-		if body[i].isWord(src, "AS") {
+// joined returns the name under which the table at the start of body goes: its
+// alias if it has one.
+func joined(src string, body []token) string {
+	last := ""
+	for i := 0; i < len(body); i++ {
+		if body[i].isPunct(src, ".") || body[i].isWord(src, "AS") {
 			continue
 		}
 		name, ok := body[i].name(src)
 		if !ok || body[i].kind == tokenWord && sqlKeywords[strings.ToUpper(name)] {
 			break
 		}
-		names = append(names, strings.ToLower(name))
+		last = strings.ToLower(name)
 	}
-	return names
+	return last
 }
