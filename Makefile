@@ -1,0 +1,126 @@
+# Nothing is installed globally: tools run from go.mod or from a version named
+# here, and what has to be built lands in bin/, which git ignores.
+
+SHELL         := /bin/bash
+.SHELLFLAGS   := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO          ?= go
+ADDR        ?= 127.0.0.1:8080
+DATA        ?= data
+DB          ?= $(DATA)/ledger.db
+ROUNDS      ?= 200
+FUZZTIME    ?= 30s
+BENCHROUNDS ?= 5
+BENCHTIME   ?= 500ms
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# Lido needs no cgo. With it, sqlc would also compile a PostgreSQL parser in C.
+export CGO_ENABLED = 0
+
+# Under the race detector the transpiled engine is 30 to 50 times slower. One
+# goroutine at a time uses it, and Lido's own code around it stays
+# instrumented. The detector itself needs cgo.
+RACE = CGO_ENABLED=1 $(GO) test -race \
+	-gcflags='modernc.org/sqlite/lib=-race=false' -gcflags='modernc.org/libc=-race=false'
+
+# What "make generate" writes.
+GENERATED = gen bench/lidogen bench/sqlcgen cmd/ledger/internal/sample
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The first compilation takes long enough to be announced.
+.PHONY: engine
+engine:
+	@if [ "$$($(GO) list -f '{{.Stale}}' modernc.org/sqlite/lib)" = true ]; then \
+		echo "compiling the SQLite engine: one to two minutes, this once" >&2; fi
+
+.PHONY: run
+run: engine ## serve the ledger, with sample books; ADDR=127.0.0.1:8080 DATA=data
+	$(GO) run ./cmd/ledger serve --addr $(ADDR) --data $(DATA)
+
+.PHONY: test
+test: engine ## run all tests
+	$(GO) test ./...
+
+.PHONY: race
+race: ## run all tests under the race detector
+	@if [ "$$(CGO_ENABLED=1 $(GO) list -race -f '{{.Stale}}' modernc.org/sqlite/lib)" = true ]; then \
+		echo "compiling everything for the race detector: two to four minutes, this once" >&2; fi
+	$(RACE) ./...
+
+.PHONY: generate
+generate: ## write the generated code anew
+	$(GO) generate ./...
+	sqlc=$(CURDIR)/bin/sqlc-$$($(GO) list -m -f '{{.Version}}' github.com/sqlc-dev/sqlc); \
+		cd bench && "$$sqlc" generate
+
+.PHONY: migrate
+migrate: engine ## bring a database to the newest schema; DB=data/ledger.db
+	$(GO) run ./cmd/lido migrate --db $(DB) --dir schema up
+
+.PHONY: lint
+lint: engine ## gofmt, go vet, staticcheck
+	@files=$$(gofmt -l $$(git ls-files '*.go')); \
+		if [ -n "$$files" ]; then echo "not formatted, run gofmt -w:" $$files >&2; exit 1; fi
+	$(GO) vet ./...
+	$(GO) vet -tags earlyack ./cmd/ledger/...
+	cd bench && $(GO) vet ./...
+	GOBIN=$(CURDIR)/bin $(GO) install $(STATICCHECK)
+	# SA1012: inside package sqlite a nil context means that nothing interrupts.
+	bin/staticcheck -checks inherit,-SA1012 ./...
+
+.PHONY: check-hledger
+check-hledger: engine ## compare the ledger's balances with hledger's own
+	scripts/check-hledger.sh
+
+.PHONY: torture-kill
+torture-kill: engine ## kill -9 the ledger under load; ROUNDS=200
+	$(GO) run ./cmd/ledger/torture -rounds $(ROUNDS)
+
+.PHONY: torture-backup
+torture-backup: engine ## back up under load and compare with the source; ROUNDS=200
+	LEDGER_BACKUP_ROUNDS=$(ROUNDS) $(GO) test -count=1 -v -timeout 0 -run TestBackup ./cmd/ledger
+
+.PHONY: torture
+torture: torture-kill torture-backup ## every torture
+
+.PHONY: fuzz
+fuzz: engine ## fuzz every target; FUZZTIME=30s each
+	scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: engine ## measure typed calls against the engine alone and sqlc on the stock driver
+	cd bench && $(GO) run . -rounds $(BENCHROUNDS) -time $(BENCHTIME)
+
+.PHONY: new-module
+new-module: engine ## lay a new module beside this one with lido init, and run it
+	scripts/new-module.sh
+
+.PHONY: quick-start
+quick-start: engine ## run "make run" and look whether it answers
+	scripts/quick-start.sh
+
+.PHONY: generated
+generated: generate
+	@changed=$$(git status --porcelain -- $(GENERATED)); \
+		if [ -n "$$changed" ]; then git diff -- $(GENERATED); \
+		echo "generated code is not what make generate writes:" >&2; echo "$$changed" >&2; exit 1; fi
+
+.PHONY: ci
+ci: ## everything that CI runs
+	$(MAKE) lint
+	$(MAKE) generated
+	$(MAKE) test
+	$(MAKE) race
+	$(MAKE) torture-kill ROUNDS=20
+	$(MAKE) check-hledger
+	$(MAKE) bench BENCHROUNDS=1 BENCHTIME=20ms
+	$(MAKE) quick-start
+	$(MAKE) new-module
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
