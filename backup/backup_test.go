@@ -243,7 +243,7 @@ func TestCancelledBackupLeavesNothing(t *testing.T) {
 // failing is a store whose n-th call of one kind fails.
 type failing struct {
 	backup.Store
-	puts, opens int
+	puts int
 }
 
 var errStore = errors.New("the store has failed")

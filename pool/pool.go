@@ -385,7 +385,8 @@ func (p *Pool[R]) finish(r *Resource[R], why DestroyReason, err error) {
 	// Nobody holds r any more, so no Interrupt begins; this waits for one that
 	// has begun.
 	r.mu.Lock()
-	r.mu.Unlock() //nolint:staticcheck // empty on purpose
+	//lint:ignore SA2001 the section is empty on purpose
+	r.mu.Unlock()
 	p.mu.Lock()
 	delete(p.all, r)
 	p.mu.Unlock()

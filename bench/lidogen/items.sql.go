@@ -67,10 +67,8 @@ func (q *Queries) InsertItem(ctx context.Context, arg InsertItemParams) error {
 	stmt.BindText(1, arg.Name)
 	stmt.BindText(2, arg.Email)
 	stmt.BindInt64(3, arg.Price)
-	if _, err := stmt.Step(); err != nil {
-		return err
-	}
-	return nil
+	_, err = stmt.Step()
+	return err
 }
 
 var listItemsQuery = lido.Query{

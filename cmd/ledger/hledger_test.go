@@ -245,7 +245,7 @@ func exactBalances(t *testing.T, journal string, flags []string) map[string]stri
 	}
 	var report []json.RawMessage
 	var accounts [][]json.RawMessage
-	if err := json.Unmarshal(text, &report); err == nil {
+	if err = json.Unmarshal(text, &report); err == nil {
 		err = json.Unmarshal(report[0], &accounts)
 	}
 	if err != nil {

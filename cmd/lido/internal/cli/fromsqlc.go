@@ -133,7 +133,7 @@ func codegenBlock(lines []string, key, goKey, options *yaml.Node) (hunk, error) 
 	}
 	out := scalar(field(options, "out"))
 	if out == "" {
-		return hunk{}, fmt.Errorf("line %d: go: has no out:", goKey.Line)
+		return hunk{}, fmt.Errorf("line %d: go: names no out: folder", goKey.Line)
 	}
 	pad := strings.Repeat(" ", indent)
 	head := lines[from][:indent] // "  - " where gen: comes first in the entry
