@@ -31,7 +31,7 @@ type BackupOptions struct {
 //
 // https://www.sqlite.org/c3ref/backup_finish.html
 func (c *Conn) Backup(ctx context.Context, dst *Conn, opt BackupOptions) (err error) {
-	if err := errors.Join(c.enter(ctx), dst.enter(nil)); err != nil {
+	if err := errors.Join(c.enter(ctx), dst.alive()); err != nil {
 		return err
 	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
@@ -41,12 +41,12 @@ func (c *Conn) Backup(ctx context.Context, dst *Conn, opt BackupOptions) (err er
 	defer free(c.tls, name)
 	b := lib.Xsqlite3_backup_init(dst.tls, dst.db, name, c.db, name)
 	if b == 0 {
-		return dst.fail(lib.Xsqlite3_extended_errcode(dst.tls, dst.db), "", ctx)
+		return dst.fail(ctx, lib.Xsqlite3_extended_errcode(dst.tls, dst.db), "")
 	}
 	stepErr := c.backupSteps(ctx, b, dst, opt)
 	rc := lib.Xsqlite3_backup_finish(dst.tls, b)
 	if stepErr == nil && rc != lib.SQLITE_OK {
-		stepErr = dst.fail(rc, "", ctx)
+		stepErr = dst.fail(ctx, rc, "")
 	}
 	return stepErr
 }
@@ -75,11 +75,11 @@ func (c *Conn) backupSteps(ctx context.Context, b uintptr, dst *Conn, opt Backup
 				busySince = time.Now()
 			}
 			if time.Since(busySince) > c.busyTimeout {
-				return dst.fail(rc, "", ctx)
+				return dst.fail(ctx, rc, "")
 			}
 			pause = max(pause, 5*time.Millisecond)
 		default:
-			return c.fail(rc, "", ctx)
+			return c.fail(ctx, rc, "")
 		}
 		if pause <= 0 {
 			continue

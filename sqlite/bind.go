@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -24,7 +25,7 @@ func (s *Stmt) done(i int, rc int32) {
 	case lib.SQLITE_RANGE:
 		s.Fail(fmt.Errorf("parameter %d: the statement has %d", i, s.ParamCount()))
 	default:
-		s.Fail(fmt.Errorf("parameter %d: %w", i, s.conn.fail(rc, "", nil)))
+		s.Fail(fmt.Errorf("parameter %d: %w", i, s.conn.fail(context.Background(), rc, "")))
 	}
 }
 

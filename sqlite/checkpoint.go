@@ -63,5 +63,5 @@ func (c *Conn) Checkpoint(ctx context.Context, mode CheckpointMode) (res Checkpo
 		res.Busy = true
 		return res, nil
 	}
-	return res, c.fail(rc, "", ctx)
+	return res, c.fail(ctx, rc, "")
 }

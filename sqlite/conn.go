@@ -94,26 +94,35 @@ func (c *Conn) Limit(id, value int) int {
 //
 // https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntldataversion
 func (c *Conn) DataVersion() (_ uint32, err error) {
-	if err := c.enter(nil); err != nil {
+	if err := c.alive(); err != nil {
 		return 0, err
 	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
 	out := malloc(c.tls, 4)
 	defer free(c.tls, out)
 	if rc := lib.Xsqlite3_file_control(c.tls, c.db, 0, lib.SQLITE_FCNTL_DATA_VERSION, out); rc != lib.SQLITE_OK {
-		return 0, c.fail(rc, "", nil)
+		return 0, c.fail(context.Background(), rc, "")
 	}
 	return uint32(int32At(out)), nil
 }
 
-// enter refuses work on a connection that has ended.
-func (c *Conn) enter(ctx context.Context) error {
+// alive refuses work on a connection that has ended.
+func (c *Conn) alive() error {
 	switch {
 	case c.closed || c.db == 0:
 		return fmt.Errorf("sqlite: connection: %w", lido.ErrClosed)
 	case c.faulted:
 		return c.broken
-	case ctx != nil && ctx.Err() != nil:
+	}
+	return nil
+}
+
+// enter is alive, and refuses a context that has ended.
+func (c *Conn) enter(ctx context.Context) error {
+	if err := c.alive(); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return nil
@@ -140,7 +149,7 @@ func (c *Conn) Exec(ctx context.Context, sql string) (err error) {
 	for at := text; ; at = uintptrAt(out + 8) {
 		rc := lib.Xsqlite3_prepare_v3(c.tls, c.db, at, -1, 0, out, out+8)
 		if rc != lib.SQLITE_OK {
-			err := c.fail(rc, "", ctx)
+			err := c.fail(ctx, rc, "")
 			if e, ok := err.(*lido.Error); ok && e.Offset >= 0 {
 				e.Offset += int(at - text)
 			}
@@ -157,7 +166,7 @@ func (c *Conn) Exec(ctx context.Context, sql string) (err error) {
 			rc = lib.Xsqlite3_step(c.tls, stmt)
 		}
 		if rc != lib.SQLITE_DONE {
-			err = c.fail(rc, "", ctx)
+			err = c.fail(ctx, rc, "")
 		}
 		lib.Xsqlite3_finalize(c.tls, stmt)
 		if err != nil {
@@ -232,7 +241,7 @@ func (c *Conn) Close() (err error) {
 		}
 	}
 	if rc := lib.Xsqlite3_close_v2(c.tls, c.db); rc != lib.SQLITE_OK {
-		err = c.fail(rc, "", nil)
+		err = c.fail(context.Background(), rc, "")
 	}
 	c.tls.Close()
 	return err

@@ -18,7 +18,7 @@ var ErrFault = errors.New("fault in mapped memory: the file was truncated or can
 // fail turns the result code of a call that has just returned into an error.
 // It must run before the next call on the connection, which would overwrite
 // the engine's message.
-func (c *Conn) fail(rc int32, query string, ctx context.Context) error {
+func (c *Conn) fail(ctx context.Context, rc int32, query string) error {
 	e := &lido.Error{
 		Query:    query,
 		Code:     int(rc & 0xff),

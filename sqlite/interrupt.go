@@ -111,7 +111,7 @@ func onBusy(_ *libc.TLS, handle uintptr, count int32) int32 {
 
 // endable returns ctx if it can end, and nil if there is no use in looking.
 func endable(ctx context.Context) context.Context {
-	if ctx == nil || ctx.Done() == nil {
+	if ctx.Done() == nil {
 		return nil
 	}
 	return ctx

@@ -136,7 +136,7 @@ func (c *Conn) connect(ctx context.Context, opt Options) (err error) {
 		if c.db == 0 {
 			return fmt.Errorf("out of memory (SQLite code %d)", rc)
 		}
-		return c.fail(rc, "", ctx)
+		return c.fail(ctx, rc, "")
 	}
 
 	c.installCallbacks()
@@ -216,7 +216,7 @@ func (c *Conn) configure(op int32, on bool) error {
 	defer free(c.tls, list)
 	rc := lib.Xsqlite3_db_config(c.tls, c.db, op, libc.VaList(list, want, out))
 	if rc != lib.SQLITE_OK {
-		return c.fail(rc, "", nil)
+		return c.fail(context.Background(), rc, "")
 	}
 	if got := int32At(out); got != want {
 		return fmt.Errorf("sqlite3_db_config %d: wanted %d, the engine answers %d", op, want, got)

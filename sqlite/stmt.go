@@ -67,7 +67,7 @@ const arenaBytes = 512
 // https://www.sqlite.org/c3ref/prepare.html
 func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 	// A statement that is at hand costs no wait; its first Step looks at ctx.
-	if err := c.enter(nil); err != nil {
+	if err := c.alive(); err != nil {
 		return nil, err
 	}
 	s := c.cache.get(sql)
@@ -110,7 +110,7 @@ func (c *Conn) compile(ctx context.Context, sql string) (s *Stmt, err error) {
 	defer free(c.tls, out)
 	rc := lib.Xsqlite3_prepare_v3(c.tls, c.db, text, int32(len(sql)+1), lib.SQLITE_PREPARE_PERSISTENT, out, out+8)
 	if rc != lib.SQLITE_OK {
-		return nil, c.fail(rc, "", ctx)
+		return nil, c.fail(ctx, rc, "")
 	}
 	s = &Stmt{conn: c, stmt: uintptrAt(out), sql: sql}
 	if s.stmt == 0 {
@@ -215,7 +215,7 @@ func (s *Stmt) Step() (row bool, err error) {
 		}
 		return false, nil
 	}
-	err = c.fail(rc, s.Query, s.ctx)
+	err = c.fail(s.ctx, rc, s.Query)
 	// A statement that failed would run anew at the next step.
 	lib.Xsqlite3_reset(c.tls, s.stmt)
 	s.ended = true

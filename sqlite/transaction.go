@@ -78,7 +78,7 @@ func (c *Conn) control(ctx context.Context, kept **Stmt, sql string) (err error)
 	stmt := (*kept).stmt
 	rc := lib.Xsqlite3_step(c.tls, stmt)
 	if rc != lib.SQLITE_DONE {
-		err = c.fail(rc, "", ctx)
+		err = c.fail(ctx, rc, "")
 	}
 	lib.Xsqlite3_reset(c.tls, stmt)
 	return err
