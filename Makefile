@@ -67,6 +67,9 @@ lint: engine ## gofmt, go vet, staticcheck
 		if [ -n "$$files" ]; then echo "not formatted, run gofmt -w:" $$files >&2; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags earlyack ./cmd/ledger/...
+	@if [ "$$($(GO) list -tags sqlc -f '{{.Stale}}' github.com/sqlc-dev/sqlc/pkg/cli)" = true ]; then \
+		echo "compiling sqlc: three to five minutes, this once" >&2; fi
+	$(GO) vet -tags sqlc ./cmd/lido
 	cd bench && $(GO) vet ./...
 	GOBIN=$(CURDIR)/bin $(GO) install $(STATICCHECK)
 	# SA1012: inside package sqlite a nil context means that nothing interrupts.

@@ -19,7 +19,7 @@ mkdir "$work/shop"
 (cd "$work/shop" && go mod init example.com/shop)
 
 step lido init
-go run ./cmd/lido init --replace="$source" "$work/shop"
+go run -C "$source" ./cmd/lido init --replace=. "$work/shop"
 cd "$work/shop"
 
 step go generate
