@@ -12,7 +12,8 @@ finish() {
 	rm -rf "$work"
 }
 trap finish EXIT
-step() { printf '\n== %s\n' "$*" >&2; }
+steps=0
+step() { steps=$((steps + 1)); printf '\n== %s\n' "$*" >&2; }
 die() { printf 'new-module: %s\n' "$*" >&2; exit 1; }
 
 mkdir "$work/shop"
@@ -77,4 +78,24 @@ step "lido init overwrites nothing"
 if go tool lido init --replace="$source" . 2>errors; then die "a second init was accepted"; fi
 grep -q 'nothing was written' errors || { cat errors >&2; die "the message does not say that nothing was written"; }
 
-printf '\n5 passed, 0 failed\n'
+step "a project of sqlc moves over"
+mkdir -p old/db
+cat >old/sqlc.yaml <<'END'
+version: "2"
+sql:
+  - engine: sqlite
+    schema: db/schema.sql
+    queries: db/queries.sql
+    gen:
+      go:
+        package: olddb
+        out: olddb
+        emit_interface: true
+END
+echo 'CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);' >old/db/schema.sql
+printf -- '-- name: AddNote :one\nINSERT INTO notes (text) VALUES (?) RETURNING *;\n' >old/db/queries.sql
+go tool lido init --from-sqlc old
+go tool lido generate -f old/sqlc.yaml
+go vet ./old/...
+
+printf '\n%d passed, 0 failed\n' "$steps"

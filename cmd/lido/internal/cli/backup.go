@@ -82,14 +82,16 @@ func (b *backups) now() *cobra.Command {
 				return usagef("--keep 0 keeps nothing; give a number, --keep-for, or -1 for all")
 			}
 			var res backup.Result
+			tell, done := progressOn(b.Stderr)
 			err := withDatabase(cmd.Context(), db, false, true, func(d *pool.DB) error {
 				var err error
 				res, err = backup.Take(cmd.Context(), d, backup.Config{
 					Store: backup.NewDirStore(b.dir), Name: name, Keep: keep,
-					AllowForeignKeyViolations: violate,
+					AllowForeignKeyViolations: violate, Progress: tell,
 				})
 				return err
 			})
+			done()
 			if err != nil {
 				return refused(err)
 			}
@@ -254,7 +256,9 @@ func (b *backups) verifyEach(cmd *cobra.Command, ids []string) error {
 	list, rows, bad := []backupJSON{}, [][]string{}, 0
 	for _, id := range ids {
 		began := time.Now()
-		rep, err := backup.Verify(cmd.Context(), store, id, backup.VerifyOptions{})
+		tell, done := progressOn(b.Stderr)
+		rep, err := backup.Verify(cmd.Context(), store, id, backup.VerifyOptions{Progress: tell})
+		done()
 		var no noError
 		if err = refused(err); err != nil && !errors.As(err, &no) {
 			return err
@@ -317,7 +321,10 @@ the backup is refused; the target has not been touched then.`,
 			if err := checkFolder(from, "--from"); err != nil {
 				return err
 			}
+			var done func()
+			opt.Progress, done = progressOn(p.Stderr)
 			rep, err := backup.Restore(cmd.Context(), backup.NewDirStore(from), backupID(name), to, opt)
+			done()
 			switch {
 			case errors.Is(err, backup.ErrExists):
 				return fmt.Errorf("%w; --overwrite replaces it", err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lidodb/lido/pool"
+	"github.com/lidodb/lido/sqlite"
 )
 
 // closeTimeout bounds the end of a command. Nothing of the command's own holds
@@ -20,6 +21,9 @@ const closeTimeout = 30 * time.Second
 func withDatabase(ctx context.Context, path string, create, readOnly bool, fn func(*pool.DB) error) (err error) {
 	if err := checkDatabasePath(path, create); err != nil {
 		return err
+	}
+	if readOnly && !fileExists(path+"-wal") {
+		defer sweep(ctx, path)
 	}
 	db, err := pool.Open(ctx, path, pool.Config{
 		ReadOnly:  readOnly,
@@ -38,6 +42,23 @@ func withDatabase(ctx context.Context, path string, create, readOnly bool, fn fu
 		err = errors.Join(err, db.Close(closing))
 	}()
 	return fn(db)
+}
+
+// sweep removes the empty -wal that a reader of a database nobody else has open
+// must make and may not remove. A connection that may write removes it when it
+// is the last to close, and the engine knows whether it is. Where that cannot
+// be, the files stay, and do no harm.
+//
+// https://www.sqlite.org/wal.html#read_only_databases
+func sweep(ctx context.Context, path string) {
+	info, err := os.Stat(path + "-wal")
+	if err != nil || info.Size() > 0 {
+		return
+	}
+	c, err := sqlite.Open(context.WithoutCancel(ctx), path, sqlite.Options{})
+	if err == nil {
+		_ = c.Close() // the command has done its work, and said so
+	}
 }
 
 // checkDatabasePath says in plain words what the engine would call "unable to
