@@ -8,6 +8,6 @@ while read -r package target; do
 	echo "== $package $target" >&2
 	go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package"
 	count=$((count + 1))
-done < <(git grep -hoE '^func Fuzz\w+' -- '*_test.go' >/dev/null && git grep -oE '^func Fuzz\w+' -- '*_test.go' |
+done < <(git grep -oE '^func Fuzz\w+' -- '*_test.go' |
 	sed -E 's|^(.*)/[^/]+:func (Fuzz\w+)$|./\1 \2|; s|^[^/ ]+_test\.go:func (Fuzz\w+)$|. \1|')
 printf '%d passed, 0 failed\n' "$count"
