@@ -72,30 +72,33 @@ func TestTheFirstWordsTellStatementsApart(t *testing.T) {
 func FuzzSplit(f *testing.F) {
 	f.Add("SELECT 1; CREATE TRIGGER t BEGIN SELECT ';'; END; -- done")
 	f.Add("/* ; */ 'a''b' [x;y] \"")
+	f.Add("/**/*")
 	f.Fuzz(func(t *testing.T, text string) {
-		rest := text
+		rest := afterBlanks(t, text)
 		for _, s := range split(text) {
-			at := strings.Index(rest, s.text)
-			if s.text == "" || at < 0 {
-				t.Fatalf("%q is not in what is left of %q", s.text, text)
+			if s.text == "" || !strings.HasPrefix(rest, s.text) {
+				t.Fatalf("%q does not stand where %q begins, in %q", s.text, rest, text)
 			}
-			between(t, rest[:at])
-			rest = rest[at+len(s.text):]
+			rest = afterBlanks(t, rest[len(s.text):])
 		}
-		between(t, rest)
+		if rest != "" {
+			t.Fatalf("%q is lost at the end of %q", rest, text)
+		}
 	})
 }
 
-func between(t *testing.T, text string) {
+// afterBlanks cuts off what may stand between statements.
+func afterBlanks(t *testing.T, text string) string {
 	t.Helper()
 	for i := 0; i < len(text); {
 		kind, end := token(text, i)
 		if kind != tokenBlank && kind != tokenSemicolon {
-			t.Fatalf("%q is lost between statements", text)
+			return text[i:]
 		}
 		if end <= i {
 			t.Fatalf("no progress in %q at %d", text, i)
 		}
 		i = end
 	}
+	return ""
 }
