@@ -81,7 +81,6 @@ type run struct {
 	ctx   context.Context
 	stock *sql.DB
 	lido  lido.Database
-	raw   func(sql string) error // runs SQL on Lido's side
 }
 
 func (r *run) all() (err error) {
