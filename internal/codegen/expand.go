@@ -26,6 +26,7 @@ type piece struct {
 type star struct {
 	table string // "t" of "t.*", with its quotes; empty for a bare "*"
 	item  int    // its place in the list of results
+	items int    // how many the list holds
 }
 
 // param is one parameter of a statement.

@@ -43,10 +43,17 @@ func Generate(ctx context.Context, req *Request) (_ *Response, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("queries: %w", err)
 	}
-	if g.engine, err = openEngine(ctx, schema); err != nil {
+	if g.engine, err = openEngine(ctx); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, g.engine.close()) }()
+	if g.opts.Verify != "off" {
+		refused, err := g.engine.load(ctx, schema, g.opts.SqlcOnly, g.opts.Verify == "warn")
+		if err != nil {
+			return nil, err
+		}
+		g.notes = append(g.notes, refused...)
+	}
 
 	g.buildModels()
 	g.readQueries(ctx, sources)
@@ -136,30 +143,46 @@ func (g *generator) verify(ctx context.Context, q *query) bool {
 		return false
 	}
 	q.stmt = stmt
-	start := q.src.body[0].start
+	if g.opts.Verify == "off" || q.src.hasFlag("@unchecked") {
+		g.leaveUnchecked(q)
+		return true
+	}
+	if p, ok := g.prove(ctx, q); !ok {
+		if g.opts.Verify != "warn" {
+			g.problems = append(g.problems, p)
+			return false
+		}
+		g.notes = append(g.notes, p)
+		g.leaveUnchecked(q)
+		return true
+	}
+	g.gatePlan(ctx, q)
+	return true
+}
+
+// prove has the engine prepare a statement and compares what it finds with
+// what sqlc has found.
+func (g *generator) prove(ctx context.Context, q *query) (p problem, ok bool) {
+	start, stmt := q.src.body[0].start, q.stmt
 	found, err := g.engine.prepare(ctx, stmt.sql())
 	if err != nil {
-		g.problems = append(g.problems, g.engine.explain(err, q.src.file, stmt.sourceOffset, start, q.Name))
-		return false
+		return g.engine.explain(err, q.src.file, stmt.sourceOffset, start, q.Name), false
 	}
 	q.facts = found
 	if found.params != len(stmt.params) {
-		g.problems = append(g.problems, q.src.problem(start, "sqlc sees %d parameters, the engine %d", len(stmt.params), found.params))
-		return false
+		return q.src.problem(start, "sqlc sees %d parameters, the engine %d", len(stmt.params), found.params), false
 	}
 	hint := ""
 	if slices.ContainsFunc(stmt.pieces, func(p piece) bool { return p.star != nil }) {
 		hint = "; list them in place of *"
 	}
 	if want := g.width(q.Columns); q.returnsRows() && want != len(found.results) && !g.narrow(ctx, q, want) {
-		g.problems = append(g.problems, q.src.problem(start, "sqlc sees %d columns, the engine %d%s", want, len(found.results), hint))
-		return false
+		return q.src.problem(start, "sqlc sees %d columns, the engine %d%s", want, len(found.results), hint), false
 	}
 	if q.returnsRows() {
 		g.writeOut(ctx, q)
 	}
-	g.warnOfScans(ctx, q)
-	return true
+	return p, true
 }
 
 // narrow leaves out the columns of a wildcard that sqlc does not see.
@@ -188,18 +211,6 @@ func (g *generator) writeOut(ctx context.Context, q *query) {
 	if !all {
 		g.note(q.src, "* stays as it is: two of its columns share a name; list the columns, or a later migration may shift them")
 	}
-}
-
-// warnOfScans notes full scans that no "-- @scan" approves.
-func (g *generator) warnOfScans(ctx context.Context, q *query) {
-	if slices.ContainsFunc(q.src.flags, func(f string) bool { return f == "@scan" || strings.HasPrefix(f, "@scan ") }) {
-		return
-	}
-	tables, err := g.engine.scans(ctx, q.stmt.sql(), g.engine.aliases(q.src))
-	if err != nil || len(tables) == 0 {
-		return // what cannot be explained (a PRAGMA) scans nothing
-	}
-	g.note(q.src, "reads all of "+strings.Join(tables, ", ")+"; add an index, or approve it with -- @scan")
 }
 
 func (g *generator) note(q *sourceQuery, msg string) {

@@ -69,6 +69,12 @@ func (m *method) doc() {
 	for _, line := range m.q.src.doc {
 		m.docLine(line)
 	}
+	if m.q.unchecked {
+		if len(m.q.src.doc) > 0 {
+			m.docLine("")
+		}
+		m.docLine("Unchecked: no engine had seen the statement when this was written.")
+	}
 	if m.g.opts.EmitSQLAsComment {
 		if len(m.q.src.doc) == 0 {
 			m.docLine(m.q.Name)

@@ -60,6 +60,18 @@ type options struct {
 	EmitStore *bool  `json:"emit_store"`
 	StoreName string `json:"store_name"`
 
+	// Verify says what a query that the engine refuses comes to: "error" (the
+	// default), "warn" (a note in the report), or "off" (no engine is asked).
+	Verify string `json:"verify"`
+	// Plan says the same of a statement that reads a table from end to end or
+	// sorts one, without a "-- @scan": "off", "warn" (the default), "error".
+	Plan string `json:"plan"`
+	// Plans is a file in the output folder for the plan of every query; none
+	// is written if it is left out.
+	Plans string `json:"plans"`
+	// SqlcOnly are patterns of schema files that exist only for sqlc.
+	SqlcOnly []string `json:"sqlc_only"`
+
 	initialisms map[string]bool
 }
 
@@ -175,6 +187,9 @@ func (o *options) complete(req *Request) error {
 	}
 	if o.EmitStore == nil {
 		o.EmitStore = new(true)
+	}
+	if err := o.completeChecks(); err != nil {
+		return err
 	}
 	if o.Initialisms == nil {
 		o.Initialisms = []string{"id"}

@@ -13,8 +13,9 @@ type query struct {
 	src   *sourceQuery
 	stmt  *statement
 	facts facts
-	arg   value
-	ret   value
+	proof
+	arg value
+	ret value
 }
 
 // value is what a method takes or returns: nothing, one scalar, or a struct.

@@ -80,7 +80,7 @@ func TestWhatAQueryMustNotDoIsRefused(t *testing.T) {
 func TestASchemaThatDoesNotApplyIsNamedWithItsPlace(t *testing.T) {
 	for text, want := range map[string]string{
 		items + "CREATE TABLE x (id INTEGER,, y);":            "schema/1.sql:2:28: near \",\": syntax error",
-		items + "ATTACH 'other.db' AS other;":                 "schema/1.sql:1:1: ATTACH of the file \"other.db\" is not allowed",
+		items + "ATTACH 'other.db' AS other;":                 "schema/1.sql:2:1: ATTACH of the file \"other.db\" is not allowed",
 		items + "-- +goose Down\nthis is not looked at":       "",
 		items + "ATTACH ':memory:' AS o; CREATE TABLE o.x(a)": "",
 	} {

@@ -110,6 +110,9 @@ func (g *generator) render() (*Response, error) {
 		resp.Files = append(resp.Files, out)
 	}
 	resp.Files = append(resp.Files, g.report())
+	if g.opts.Plans != "" {
+		resp.Files = append(resp.Files, g.plansFile())
+	}
 	slices.SortFunc(resp.Files, func(a, b *File) int { return strings.Compare(a.Name, b.Name) })
 	return resp, nil
 }

@@ -255,26 +255,3 @@ func readSources(paths []string) ([]*sourceFile, error) {
 	}
 	return files, nil
 }
-
-// rollbackMarks start the part of a migration that undoes it.
-var rollbackMarks = []string{
-	"-- +goose down",
-	"-- +migrate down",
-	"-- migrate:down",
-	"---- create above / drop below ----",
-}
-
-// withoutRollback cuts a migration at the part that undoes it, as sqlc does.
-func withoutRollback(text string) string {
-	at := 0
-	for line := range strings.Lines(text) {
-		lower := strings.ToLower(line)
-		for _, mark := range rollbackMarks {
-			if strings.HasPrefix(lower, mark) {
-				return text[:at]
-			}
-		}
-		at += len(line)
-	}
-	return text
-}

@@ -59,6 +59,11 @@ func (e *expander) findStars() {
 			p.star = &star{item: item}
 		}
 	}
+	for i := range e.pieces {
+		if e.pieces[i].star != nil {
+			e.pieces[i].star.items = item + 1
+		}
+	}
 }
 
 // significant returns the index of the last piece up to i that is not blank.

@@ -53,8 +53,8 @@ type access struct {
 	stateful      bool // depends on or changes the state of the connection
 }
 
-// openEngine applies the schema files, each up to its rollback part.
-func openEngine(ctx context.Context, schema []*sourceFile) (_ *engine, err error) {
+// openEngine opens a database in memory, without a schema.
+func openEngine(ctx context.Context) (*engine, error) {
 	conn, err := sqlite.Open(ctx, ":memory:", sqlite.Options{
 		Create:  true,
 		Pragmas: []sqlite.Pragma{{Name: "foreign_keys", Value: "ON", Want: "1"}},
@@ -62,26 +62,20 @@ func openEngine(ctx context.Context, schema []*sourceFile) (_ *engine, err error
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{conn: conn, prepared: map[string]prepared{}}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, e.close())
-		}
-	}()
-	ctx, cancel := context.WithTimeout(ctx, schemaTimeout)
-	defer cancel()
-	conn.SetAuthorizer(e.authorizeSchema)
-	for _, f := range schema {
-		e.refusal = ""
-		if err := conn.Exec(ctx, withoutRollback(f.text)); err != nil {
-			return nil, errors.New(e.explain(err, f, func(offset int) int { return min(offset, len(f.text)) }, 0, "").String())
-		}
-	}
-	conn.SetAuthorizer(nil)
-	if err := conn.Exec(ctx, "PRAGMA foreign_keys = ON"); err != nil {
+	return &engine{conn: conn, prepared: map[string]prepared{}}, nil
+}
+
+// load applies the schema and reads the catalog. What it returns without an
+// error are the statements that did not apply, if lenient lets them pass.
+func (e *engine) load(ctx context.Context, schema []*sourceFile, skip []string, lenient bool) ([]problem, error) {
+	refused, err := e.applySchema(ctx, schema, skip, lenient)
+	if err != nil {
 		return nil, err
 	}
-	return e, e.readCatalog(ctx)
+	if err := e.conn.Exec(ctx, "PRAGMA foreign_keys = ON"); err != nil {
+		return nil, err
+	}
+	return refused, e.readCatalog(ctx)
 }
 
 func (e *engine) close() error { return e.conn.Close() }
@@ -272,24 +266,4 @@ func (e *engine) explain(err error, f *sourceFile, offset func(int) int, start i
 		}
 	}
 	return p
-}
-
-// scans returns the base tables that a statement reads from end to end.
-func (e *engine) scans(ctx context.Context, sql string, aliases map[string]string) ([]string, error) {
-	plan, err := e.strings(ctx, "EXPLAIN QUERY PLAN "+sql, 4)
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]bool{}
-	for _, row := range plan {
-		rest, ok := strings.CutPrefix(row[3], "SCAN ")
-		if !ok || strings.Contains(rest, "VIRTUAL TABLE") {
-			continue
-		}
-		name, _, _ := strings.Cut(rest, " ")
-		if table, ok := aliases[strings.ToLower(name)]; ok {
-			found[table] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(found)), nil
 }
