@@ -118,10 +118,58 @@ func (p *planReader) loop(s step) {
 		p.add("reads all of " + table)
 	case strings.Contains(how, "AUTOMATIC"), verb == "BLOOM":
 		p.add("reads all of " + table + " to index it for this one run")
-	case strings.HasPrefix(how, "USING INTEGER PRIMARY KEY (rowid=?)"):
-		return // one row
+	case p.oneRow(table, how):
+		return
 	}
 	p.tables[s.parent] = append(p.tables[s.parent], table)
+}
+
+var searched = regexp.MustCompile(`^USING (INTEGER )?(?:PRIMARY KEY|(?:COVERING )?INDEX (.+?)) \((.*)\)`)
+
+// oneRow reports whether a search finds at most one row: every column of a
+// unique key is given.
+func (p *planReader) oneRow(table, how string) bool {
+	m := searched.FindStringSubmatch(how)
+	if m == nil || strings.ContainsAny(m[3], "<>") {
+		return false
+	}
+	if m[1] != "" {
+		return true
+	}
+	key := strings.ToLower(m[2])
+	if key == "" {
+		key = primaryKeyOf(table)
+	}
+	width := p.engine.unique[key]
+	return width > 0 && strings.Count(m[3], "=?") == width
+}
+
+// primaryKeyOf is the name under which engine.unique holds the key of a table
+// without rowid.
+func primaryKeyOf(table string) string { return strings.ToLower(table) + " PRIMARY KEY" }
+
+// readKeys notes the unique keys of a database and how many columns each has.
+func (e *engine) readKeys(ctx context.Context, db string) error {
+	schema := quoteName(db) + ".sqlite_schema AS s"
+	indexes, err := e.strings(ctx, "SELECT lower(i.name), (SELECT count(*) FROM pragma_index_info(i.name, "+quoteString(db)+")) FROM "+schema+
+		", pragma_index_list(s.name, "+quoteString(db)+`) AS i WHERE s.type = 'table' AND i."unique" AND NOT i.partial`, 2)
+	if err != nil {
+		return err
+	}
+	keys, err := e.strings(ctx, "SELECT s.name, (SELECT count(*) FROM pragma_table_info(s.name, "+quoteString(db)+") WHERE pk > 0) FROM "+schema+
+		" WHERE s.type = 'table'", 2)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		indexes = append(indexes, []string{primaryKeyOf(k[0]), k[1]})
+	}
+	for _, k := range indexes {
+		if e.unique[k[0]], err = strconv.Atoi(k[1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // split parts "books USING INDEX i (a=?)" into the name and the rest. The

@@ -10,6 +10,8 @@ const planSchema = items + `
 CREATE TABLE parts (id INTEGER PRIMARY KEY, item INTEGER NOT NULL, size INTEGER, kind TEXT);
 CREATE INDEX parts_kind ON parts (kind, size);
 CREATE VIEW big AS SELECT p.id, p.size FROM parts AS p WHERE p.size > 100;
+CREATE TABLE pairs (a, b, c, PRIMARY KEY (a, b)) WITHOUT ROWID;
+CREATE TABLE codes (code TEXT UNIQUE, name TEXT);
 CREATE VIRTUAL TABLE words USING fts5(body);
 `
 
@@ -32,6 +34,11 @@ func TestThePlanGateReportsWhatGrowsWithATable(t *testing.T) {
 		{"SELECT name FROM pragma_table_info('items')", ""},
 		{"INSERT INTO items (name) VALUES ('x') RETURNING id", ""},
 
+		{"SELECT c FROM pairs WHERE a = 1 AND b = 2 ORDER BY c", ""},
+		{"SELECT name FROM codes WHERE code = 'x' ORDER BY name", ""},
+
+		{"SELECT c FROM pairs WHERE a = 1 ORDER BY c", "sorts pairs for ORDER BY"},
+		{"SELECT name FROM codes WHERE code > 'x' ORDER BY name", "sorts codes for ORDER BY"},
 		{"SELECT id FROM items", "reads all of items"},
 		{"SELECT id FROM items AS i WHERE name = 'x'", "reads all of items"},
 		{"SELECT id FROM items ORDER BY name", "reads all of items; sorts items for ORDER BY"},

@@ -35,6 +35,7 @@ type engine struct {
 	content  map[string]string            // FTS5 tables that keep their text in another table
 	notNull  map[string]map[string]bool   // table to column, both in lower case
 	affinity map[string]map[string]string // the declared types, likewise
+	unique   map[string]int               // unique keys, and of how many columns
 	prepared map[string]prepared
 	refusal  string // why the authorizer said no
 	seen     *access
@@ -99,7 +100,11 @@ func (e *engine) readCatalog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	e.unique = map[string]int{}
 	for _, db := range names {
+		if err := e.readKeys(ctx, db[0]); err != nil {
+			return err
+		}
 		views, err := e.strings(ctx, "SELECT lower(name) FROM "+quoteName(db[0])+".sqlite_schema WHERE type = 'view'", 1)
 		if err != nil {
 			return err
