@@ -30,7 +30,6 @@ var otherTimeLayouts = []string{
 	"2006-01-02T15:04:05.999999999Z07:00",
 	"2006-01-02 15:04:05.999999999",
 	"2006-01-02T15:04:05.999999999",
-	"2006-01-02 15:04:05.999999999 -0700 MST",
 	"2006-01-02 15:04Z07:00",
 	"2006-01-02T15:04Z07:00",
 	"2006-01-02 15:04",
@@ -44,16 +43,30 @@ func ParseTime(s string) (time.Time, error) {
 	if t, ok := parseOwnTime(s); ok {
 		return t, nil
 	}
-	text := s
-	if i := strings.Index(text, " m="); i >= 0 { // Go's String with the monotonic clock
-		text = text[:i]
-	}
 	for _, layout := range otherTimeLayouts {
-		if t, err := time.Parse(layout, text); err == nil {
+		if t, err := time.Parse(layout, s); err == nil {
 			return t, nil
 		}
 	}
+	if t, ok := parseGoString(s); ok {
+		return t, nil
+	}
 	return time.Time{}, fmt.Errorf("%q is not a time in any form that SQLite, mattn or modernc write", s)
+}
+
+// parseGoString reads what time.Time.String writes. The name of the zone says
+// nothing beside the offset, and is a second offset where the zone has no name;
+// after it may come the reading of the monotonic clock.
+func parseGoString(s string) (time.Time, bool) {
+	if i := strings.Index(s, " m="); i >= 0 {
+		s = s[:i]
+	}
+	zone := strings.LastIndexByte(s, ' ')
+	if zone < 0 {
+		return time.Time{}, false
+	}
+	t, err := time.Parse("2006-01-02 15:04:05.999999999 -0700", s[:zone])
+	return t, err == nil
 }
 
 // parseOwnTime is time.Parse for TimeLayout alone, several times faster.

@@ -179,6 +179,9 @@ func appendJSON(buf []byte, v any) ([]byte, error) {
 		buf = hex.AppendEncode(buf, *v)
 		return append(buf, '"'), nil
 	case *json.RawMessage:
+		if *v == nil {
+			return append(buf, "null"...), nil
+		}
 		return appendJSONText(buf, string(*v))
 	case *time.Time:
 		text, err := FormatTime(*v)

@@ -76,12 +76,14 @@ func TestTimesThatOthersHaveWrittenAreRead(t *testing.T) {
 	db := pooltest.Open(t, nil)
 	want := time.Date(2026, 11, 23, 14, 5, 6, 0, time.UTC)
 	for _, literal := range []string{
-		"'2026-11-23 14:05:06'",                          // CURRENT_TIMESTAMP
-		"'2026-11-23 14:05:06+00:00'",                    // mattn/go-sqlite3
-		"'2026-11-23T15:05:06+01:00'",                    // RFC 3339
-		"'2026-11-23T14:05:06Z'",                         //
-		"'2026-11-23 14:05:06 +0000 UTC'",                // modernc.org/sqlite: Go's String
-		"'2026-11-23 15:05:06 +0100 CET m=+0.012345'",    // with the monotonic clock
+		"'2026-11-23 14:05:06'",                       // CURRENT_TIMESTAMP
+		"'2026-11-23 14:05:06+00:00'",                 // mattn/go-sqlite3
+		"'2026-11-23T15:05:06+01:00'",                 // RFC 3339
+		"'2026-11-23T14:05:06Z'",                      //
+		"'2026-11-23 14:05:06 +0000 UTC'",             // modernc.org/sqlite: Go's String
+		"'2026-11-23 15:05:06 +0100 CET m=+0.012345'", // with the monotonic clock
+		"'2026-11-23 11:05:06 -0300 -03'",             // a zone without a name
+		"'2026-11-23 19:35:06 +0530 +0530'",
 		"unixepoch('2026-11-23 14:05:06')",               // seconds
 		"unixepoch('2026-11-23 14:05:06') * 1000",        // milliseconds
 		"CAST(unixepoch('2026-11-23 14:05:06') AS REAL)", //

@@ -324,7 +324,17 @@ func (s *Service) takeTurn(ctx context.Context, r *runner, seen *time.Time) (Res
 		return Result{}, fmt.Errorf("backup: %w", context.Cause(ctx))
 	}
 	defer func() { <-s.turn }()
-	return r.backup(ctx, seen)
+	res, err := r.backup(ctx, seen)
+	return res, stopped(ctx, err)
+}
+
+// stopped says so where it was Stop that ended ctx: the engine tells the cause
+// of a context without wrapping it.
+func stopped(ctx context.Context, err error) error {
+	if err == nil || errors.Is(err, ErrNotRunning) || !errors.Is(context.Cause(ctx), ErrNotRunning) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNotRunning, err)
 }
 
 // LastVerified returns the time of the snapshot in the newest verified backup

@@ -22,7 +22,6 @@ type DB struct {
 	cfg     Config
 	readers *Pool[*sqlite.Conn]
 	writer  *Pool[*sqlite.Conn] // nil if read-only
-	release func()              // gives up the claim on the file
 
 	started []Service
 	done    chan struct{} // closed when Close begins
@@ -31,6 +30,10 @@ type DB struct {
 	closing  sync.Once
 	closed   atomic.Bool
 	closeErr error
+
+	// abandoned says that Open has failed, so that nobody has this DB. It may
+	// still be open: Config.Prepare can have kept a connection.
+	abandoned atomic.Bool
 
 	reads, writes, commits, rollbacks, faults atomic.Int64
 	lastCommit                                atomic.Int64 // Unix nanoseconds
@@ -59,43 +62,56 @@ func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	release, err := claim(path)
-	if err != nil {
+	db := &DB{path: path, cfg: cfg, done: make(chan struct{})}
+	if err := db.claim(); err != nil {
 		return nil, err
 	}
-	db := &DB{path: path, cfg: cfg, release: release, done: make(chan struct{})}
 	if err := db.open(ctx); err != nil {
 		// The caller's context may be what failed; closing must go on.
-		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
-		return nil, and(err, db.Close(closeCtx))
+		err = and(err, db.Close(closeCtx))
+		db.abandoned.Store(true)
+		return nil, err
 	}
 	return db, nil
 }
 
 func (db *DB) open(ctx context.Context) error {
+	// The writer first: readers cannot open a file that does not exist yet.
 	var err error
-	if db.readers, err = New(db.poolOptions("reader", db.cfg.MaxReaders, db.cfg.MinIdleReaders, true)); err != nil {
-		return err
-	}
-	first := db.readers
 	if !db.cfg.ReadOnly {
 		if db.writer, err = New(db.poolOptions("writer", 1, 0, false)); err != nil {
 			return err
 		}
-		first = db.writer
+		if err := db.tryOut(ctx, db.writer); err != nil {
+			return err
+		}
 	}
-	r, err := first.Acquire(ctx)
-	if err != nil {
-		return explainOpen(db.path, err)
+	if db.readers, err = New(db.poolOptions("reader", db.cfg.MaxReaders, db.cfg.MinIdleReaders, true)); err != nil {
+		return err
 	}
-	r.Release()
+	if db.cfg.ReadOnly {
+		if err := db.tryOut(ctx, db.readers); err != nil {
+			return err
+		}
+	}
 	if db.cfg.Prepare != nil {
 		if err := db.cfg.Prepare(ctx, db); err != nil {
 			return fmt.Errorf("pool: prepare %s: %w", db.path, err)
 		}
 	}
 	return db.startServices(ctx)
+}
+
+// tryOut opens the first connection of p.
+func (db *DB) tryOut(ctx context.Context, p *Pool[*sqlite.Conn]) error {
+	r, err := p.Acquire(ctx)
+	if err != nil {
+		return explainOpen(db.path, err)
+	}
+	r.Release()
+	return nil
 }
 
 // poolOptions returns the options of one of the two pools.
@@ -110,7 +126,9 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 		Open: func(ctx context.Context) (*sqlite.Conn, error) {
 			c, err := sqlite.Open(ctx, db.path, db.cfg.connOptions(readOnly))
 			if err == nil {
-				c.SetAuthorizer(denyControl)
+				// Transactions are the pool's business: a COMMIT in a query
+				// would end one under its caller.
+				c.DenyControl(true)
 			}
 			return c, err
 		},
@@ -120,7 +138,7 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 			}
 		},
 		Idle: func(ctx context.Context, c *sqlite.Conn) error {
-			_, err := c.DataVersion()
+			_, err := c.QueryInt64(ctx, "PRAGMA schema_version") // reads the file's header
 			return err
 		},
 		Released:  db.checkReleased,
@@ -147,9 +165,10 @@ func (db *DB) checkReleased(c *sqlite.Conn) error {
 		if c.Faulted() {
 			// The other connections read the same mapping; let none go on.
 			db.faults.Add(1)
-			db.readers.Retire()
-			if db.writer != nil {
-				db.writer.Retire()
+			for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {
+				if p != nil {
+					p.Retire()
+				}
 			}
 		}
 		return err
@@ -166,17 +185,8 @@ func (db *DB) checkReleased(c *sqlite.Conn) error {
 	if what := c.Tainted(); what != "" {
 		return fmt.Errorf("released after it was changed by %s", what)
 	}
+	c.ClearInterrupt()
 	return nil
-}
-
-// denyControl keeps transaction control out of queries: transactions are the
-// pool's business, and a COMMIT in a query would end one under its caller.
-func denyControl(action sqlite.Action, _, _, _, _ string) sqlite.Auth {
-	switch action {
-	case sqlite.ActionTransaction, sqlite.ActionSavepoint, sqlite.ActionAttach, sqlite.ActionDetach:
-		return sqlite.AuthDeny
-	}
-	return sqlite.AuthOK
 }
 
 // Path returns the absolute path of the database file.
@@ -219,7 +229,7 @@ func (db *DB) Close(ctx context.Context) error {
 	}
 	db.closed.Store(true)
 	errs = append(errs, db.removeWAL(ctx))
-	db.release()
+	db.unclaim()
 	db.closeErr = errors.Join(errs...)
 	return db.closeErr
 }
@@ -312,6 +322,12 @@ func resolve(path string, cfg Config) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("pool: open %s: %w", path, err)
 	}
+	// The engine follows links and puts -wal beside the file itself.
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = real
+	} else if folder, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
+		abs = filepath.Join(folder, filepath.Base(abs))
+	}
 	info, err := os.Stat(abs)
 	switch {
 	case err == nil && info.IsDir():
@@ -353,29 +369,46 @@ const codeCantOpen = 14
 // lock instead of a queue.
 var claims struct {
 	sync.Mutex
-	paths map[string]struct{}
+	dbs map[string]*DB
 }
 
-// claim takes path for this program until release is called.
-func claim(path string) (release func(), err error) {
+// claim takes the file for db until unclaim.
+func (db *DB) claim() error {
 	claims.Lock()
 	defer claims.Unlock()
-	info, statErr := os.Stat(path)
-	for other := range claims.paths {
+	info, statErr := os.Stat(db.path)
+	for path, other := range claims.dbs {
 		// Each is looked at anew: the number of a file that was removed
 		// serves the next one that is created.
-		otherInfo, err := os.Stat(other)
-		if other == path || (statErr == nil && err == nil && os.SameFile(info, otherInfo)) {
-			return nil, fmt.Errorf("pool: open %s: this program has the file open already (as %s); use that *pool.DB, or close it first", path, other)
+		otherInfo, err := os.Stat(path)
+		same := path == db.path || (statErr == nil && err == nil && os.SameFile(info, otherInfo))
+		if same && !(other.abandoned.Load() && other.drained()) {
+			return fmt.Errorf("pool: open %s: this program has the file open already (as %s); use that *pool.DB, or close it first", db.path, path)
 		}
 	}
-	if claims.paths == nil {
-		claims.paths = make(map[string]struct{})
+	if claims.dbs == nil {
+		claims.dbs = make(map[string]*DB)
 	}
-	claims.paths[path] = struct{}{}
-	return func() {
-		claims.Lock()
-		defer claims.Unlock()
-		delete(claims.paths, path)
-	}, nil
+	claims.dbs[db.path] = db
+	return nil
+}
+
+func (db *DB) unclaim() {
+	claims.Lock()
+	defer claims.Unlock()
+	if claims.dbs[db.path] == db {
+		delete(claims.dbs, db.path)
+	}
+}
+
+// drained reports that no connection is open any more.
+func (db *DB) drained() bool {
+	for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {
+		if p != nil {
+			if s := p.Stat(); s.InUse+s.Idle+s.Constructing > 0 {
+				return false
+			}
+		}
+	}
+	return true
 }

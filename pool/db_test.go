@@ -757,3 +757,158 @@ func TestIdleAndOldConnectionsAreRecycled(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestNothingEscapesThroughAnotherHandleOfALostTransaction(t *testing.T) {
+	// INSERT OR ROLLBACK makes the engine throw the whole transaction away,
+	// whichever handle it ran on; the others must know at once.
+	rollback := &lido.Query{Name: "Rollback", SQL: "INSERT OR ROLLBACK INTO item(name) VALUES(?1)", Writes: []string{"item"}}
+	boom := errors.New("boom")
+	for name, lose := range map[string]func(ctx context.Context, outer, inner lido.Tx) error{
+		"the outer handle": func(ctx context.Context, outer, inner lido.Tx) error {
+			_ = run(ctx, inner, rollback, "taken")
+			return run(ctx, outer, insertItem, "escaped")
+		},
+		"the inner handle": func(ctx context.Context, outer, inner lido.Tx) error {
+			_ = run(ctx, outer, rollback, "taken")
+			return run(ctx, inner, insertItem, "escaped")
+		},
+		"a savepoint": func(ctx context.Context, outer, inner lido.Tx) error {
+			_ = run(ctx, inner, rollback, "taken")
+			return outer.Savepoint(ctx, func(ctx context.Context, tx lido.Tx) error { return run(ctx, tx, insertItem, "escaped") })
+		},
+	} {
+		db := openDB(t, pool.Config{})
+		if err := run(t.Context(), db, insertItem, "taken"); err != nil {
+			t.Fatal(err)
+		}
+		err := db.Write(t.Context(), func(ctx context.Context, outer lido.Tx) error {
+			return outer.Savepoint(ctx, func(ctx context.Context, inner lido.Tx) error {
+				if err := lose(ctx, outer, inner); err == nil {
+					t.Errorf("%s is still usable", name)
+				}
+				return boom
+			})
+		})
+		if err == nil {
+			t.Errorf("%s: Write reports success", name)
+		}
+		if n := count(t, t.Context(), db); n != 1 {
+			t.Errorf("%s: %d items, want 1", name, n)
+		}
+	}
+}
+
+func TestWhatABorrowerDidToItsConnectionDoesNotReachTheNext(t *testing.T) {
+	db := openDB(t, pool.Config{MaxReaders: 1})
+	ctx := t.Context()
+	if err := run(ctx, db, insertItem, "a"); err != nil {
+		t.Fatal(err)
+	}
+	list := &lido.Query{Name: "List", SQL: "SELECT name FROM item", ReadOnly: true}
+	for name, leave := range map[string]func(c *sqlite.Conn){
+		"closed":      func(c *sqlite.Conn) { _ = c.Close() },
+		"interrupted": func(c *sqlite.Conn) { c.Interrupt() },
+		"limited":     func(c *sqlite.Conn) { c.Limit(0, 5) },
+		"authorized": func(c *sqlite.Conn) {
+			c.SetAuthorizer(func(sqlite.Action, string, string, string, string) sqlite.Auth { return sqlite.AuthIgnore })
+			_, _ = c.QueryText(ctx, list.SQL)
+		},
+		"temporary virtual table": func(c *sqlite.Conn) { _ = c.Exec(ctx, "CREATE VIRTUAL TABLE temp.item USING dbstat") },
+		"control prepared":        func(c *sqlite.Conn) { _, _ = c.QueryText(ctx, "COMMIT") },
+	} {
+		for _, lend := range []func(context.Context, func(context.Context, *sqlite.Conn) error) error{db.WithReader, db.WithWriter} {
+			if err := lend(ctx, func(_ context.Context, c *sqlite.Conn) error { leave(c); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			err := db.Write(ctx, func(ctx context.Context, tx lido.Tx) error {
+				if err := run(ctx, tx, &lido.Query{Name: "Commit", SQL: "COMMIT"}); err == nil {
+					t.Errorf("%s: COMMIT was let through", name)
+				}
+				for _, r := range []lido.Reader{tx} {
+					found, err := names(ctx, r)
+					if len(found) != 1 || !found["a"] || err != nil {
+						t.Errorf("%s: %v %v", name, found, err)
+					}
+				}
+				return run(ctx, tx, manyItemsUpTo, "20000")
+			})
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if _, err := names(ctx, db); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err := run(ctx, db, &lido.Query{Name: "Clear", SQL: "DELETE FROM item WHERE name <> 'a'"}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+var manyItemsUpTo = &lido.Query{Name: "ManyItemsUpTo", SQL: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < CAST(?1 AS INTEGER)) INSERT INTO item(name) SELECT i FROM n", Writes: []string{"item"}}
+
+func TestTheSameNewFileThroughALinkedFolderIsTheSameFile(t *testing.T) {
+	real := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		name := "x.db"
+		opened := make(chan *pool.DB, 2)
+		for _, dir := range []string{real, link} {
+			go func() {
+				db, _ := pool.Open(t.Context(), filepath.Join(dir, name), pool.Config{})
+				opened <- db
+			}()
+		}
+		a, b := <-opened, <-opened
+		if (a == nil) == (b == nil) {
+			t.Error("want one of two pools on one file")
+		}
+		for _, db := range []*pool.DB{a, b} {
+			if db != nil {
+				if err := errors.Join(run(t.Context(), db, &lido.Query{Name: "Create", SQL: "CREATE TABLE t(a)"})); err != nil {
+					t.Error(err)
+				}
+				if s := db.Stat(); s.WALBytes == 0 || !strings.HasPrefix(db.Path(), real) {
+					t.Errorf("the WAL of %s is not seen: %+v", db.Path(), s)
+				}
+				if err := db.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if err := os.Remove(filepath.Join(real, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAConnectionThatPrepareKeptDoesNotBarTheFileForEver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	boom := errors.New("boom")
+	var kept *pool.Conn
+	_, err := pool.Open(t.Context(), path, pool.Config{Prepare: func(ctx context.Context, db *pool.DB) (err error) {
+		kept, err = db.AcquireReader(ctx)
+		return errors.Join(err, boom)
+	}})
+	var held *pool.HeldError
+	if !errors.Is(err, boom) || !errors.As(err, &held) {
+		t.Fatal(err)
+	}
+	if _, err := pool.Open(t.Context(), path, pool.Config{}); err == nil {
+		t.Error("the file was opened beside a connection that is still out")
+	}
+	kept.Release()
+	openDBAt(t, path, pool.Config{})
+}
+
+func TestReadersThatAreKeptIdleDoNotRaceTheFirstOpen(t *testing.T) {
+	for range 10 {
+		db := openDB(t, pool.Config{MaxReaders: 2, MinIdleReaders: 2})
+		if s := db.Stat(); s.Readers.Destroyed.Total() != 0 || s.Readers.OpenFailedCount != 0 {
+			t.Errorf("%+v", s.Readers)
+		}
+	}
+}

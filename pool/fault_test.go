@@ -3,9 +3,11 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/pool"
@@ -53,5 +55,68 @@ func TestATruncatedFileIsAnErrorAndRetiresEveryConnection(t *testing.T) {
 	}
 	if err := db.Close(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAFaultInAWriteLeavesNoLockBehind(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	db, err := pool.Open(t.Context(), path, pool.Config{CacheBytes: 64 << 10, BusyTimeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	err = db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error {
+		return c.Exec(ctx, `CREATE TABLE item(id INTEGER PRIMARY KEY, x BLOB);
+			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 2000) INSERT INTO item SELECT i, randomblob(1000) FROM n;
+			PRAGMA wal_checkpoint(TRUNCATE)`)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := &lido.Query{Name: "Sum", SQL: "SELECT sum(length(x)) FROM item", ReadOnly: true}
+	insert := &lido.Query{Name: "Insert", SQL: "INSERT INTO item(x) VALUES(?1)", Writes: []string{"item"}}
+	for range 3 {
+		err = db.Write(ctx, func(ctx context.Context, tx lido.Tx) error {
+			if err := run(ctx, tx, insert, "lost"); err != nil {
+				return err
+			}
+			if _, err := scalar(ctx, tx, sum); err != nil { // maps the file
+				return err
+			}
+			if err := os.Truncate(path, 4096); err != nil {
+				return err
+			}
+			_, err := scalar(ctx, tx, sum)
+			return err
+		})
+		if !errors.Is(err, sqlite.ErrFault) {
+			t.Fatalf("%v", err)
+		}
+		if err := os.WriteFile(path, image, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := scalar(ctx, db, sum); n != 2_000_000 || err != nil {
+			t.Error(n, err)
+		}
+	}
+	// The dead connections held the write lock and a read mark each.
+	if err := run(ctx, db, insert, "kept"); err != nil {
+		t.Error(err)
+	}
+	if res, err := db.Checkpoint(ctx, sqlite.Truncate); err != nil || res.Busy {
+		t.Errorf("%+v %v", res, err)
+	}
+	if n, err := scalar(ctx, db, sum); n != 2_000_004 || err != nil {
+		t.Error(n, err)
+	}
+	if err := db.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("-wal is left: %v", err)
 	}
 }

@@ -40,7 +40,7 @@ func (db *DB) lend(ctx context.Context, p *Pool[*sqlite.Conn], by [2]uintptr) (*
 	}
 	r.SetHolderPCs(by)
 	c := &Conn{Conn: r.Value(), res: r}
-	c.SetAuthorizer(nil)
+	c.DenyControl(false)
 	return c, nil
 }
 
@@ -49,7 +49,8 @@ func (c *Conn) Release() {
 	if c.Conn == closedConn {
 		return
 	}
-	c.SetAuthorizer(denyControl)
+	c.SetAuthorizer(nil)
+	c.DenyControl(true)
 	c.Conn = closedConn
 	c.res.Release()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/puddle/v2"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/ended"
 )
 
 var (
@@ -237,16 +238,7 @@ func (p *Pool[R]) wait(ctx context.Context) (*puddle.Resource[*Resource[R]], err
 
 func (p *Pool[R]) gaveUp(ctx context.Context) error {
 	p.canceled.Add(1)
-	return fmt.Errorf("pool: wait for %s: %w", p.opt.Name, endOf(ctx))
-}
-
-// endOf is ctx.Err, with the cause where that says more.
-func endOf(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == nil || errors.Is(err, cause) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", err, cause)
+	return fmt.Errorf("pool: wait for %s: %w", p.opt.Name, ended.Err(ctx))
 }
 
 // With acquires a resource, calls fn with it and releases it when fn returns or

@@ -3,6 +3,8 @@ package pool
 import (
 	"context"
 	"time"
+
+	"github.com/lidodb/lido/internal/ended"
 )
 
 // Close closes the pool. From its first call on Acquire refuses, callers that
@@ -88,6 +90,6 @@ func (p *Pool[R]) heldError(ctx context.Context) error {
 		Holders: holders,
 		Busy:    max(0, int(p.live.Load())-len(holders)),
 		At:      time.Now(),
-		Cause:   endOf(ctx),
+		Cause:   ended.Err(ctx),
 	}
 }

@@ -20,8 +20,9 @@ type recorded struct {
 	query  *lido.Query
 	params []value
 
-	err   error // the first mistake of Bind or Column
-	state recordedState
+	err      error // the first mistake of Bind or Column, or why it failed
+	reported bool  // Step has returned err
+	state    recordedState
 
 	rows    []value // of all rows, one after the other
 	columns int
@@ -99,12 +100,13 @@ func (s *recorded) Step() (row bool, err error) {
 	case s.state == recordedClosed:
 		return false, fmt.Errorf("%s: step: %w", s.query, lido.ErrClosed)
 	case s.err != nil:
+		s.reported = true
 		return false, s.err
 	}
 	if s.state == recording {
 		s.state = ran
 		if err := s.run(); err != nil {
-			s.err = err
+			s.err, s.reported = err, true
 			return false, err
 		}
 	}
@@ -301,9 +303,17 @@ func (s *recorded) Reset() error {
 	if s.state == recordedClosed {
 		return fmt.Errorf("%s: reset: %w", s.query, lido.ErrClosed)
 	}
-	err := s.err
+	err := s.unreported()
 	*s = recorded{db: s.db, ctx: s.ctx, query: s.query, params: s.params[:0]}
 	return err
+}
+
+// unreported returns the mistake that no Step has returned.
+func (s *recorded) unreported() error {
+	if s.reported {
+		return nil
+	}
+	return s.err
 }
 
 // Close forgets the rows. It returns a mistake of Column that no Step has
@@ -312,7 +322,7 @@ func (s *recorded) Close() error {
 	if s.state == recordedClosed {
 		return nil
 	}
-	err := s.err
+	err := s.unreported()
 	*s = recorded{query: s.query, state: recordedClosed}
 	return err
 }

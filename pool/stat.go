@@ -28,12 +28,14 @@ type Stat struct {
 // Stat returns the numbers as they are now.
 func (db *DB) Stat() Stat {
 	s := Stat{
-		Readers:   db.readers.Stat(),
 		Reads:     db.reads.Load(),
 		Writes:    db.writes.Load(),
 		Commits:   db.commits.Load(),
 		Rollbacks: db.rollbacks.Load(),
 		Faults:    db.faults.Load(),
+	}
+	if db.readers != nil { // nil while Open opens the writer
+		s.Readers = db.readers.Stat()
 	}
 	if db.writer != nil {
 		s.Writer = db.writer.Stat()

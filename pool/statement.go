@@ -71,6 +71,9 @@ func (s *stmt) Close() error {
 		return nil
 	}
 	err := s.Stmt.Close()
+	if err != nil && s.tx != nil {
+		s.tx.note(err)
+	}
 	s.Stmt = closedStmt
 	if s.own != nil {
 		s.own.Release()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/ended"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -24,7 +25,7 @@ type tx struct {
 	// ended is atomic because a handle that escapes its closure is most likely
 	// used by another goroutine.
 	ended    atomic.Bool
-	poisoned error  // why the engine threw the transaction away
+	poisoned *error // why the engine threw the transaction away; savepoints share it
 	open     *stmt  // statements that were not closed yet
 	spare    []stmt // allocated together, each handed out once
 }
@@ -56,7 +57,7 @@ func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, r lido.Read
 	}
 	r.SetHolderPCs(callers())
 	defer r.Release()
-	t := &tx{db: db, conn: r.Value(), readOnly: true}
+	t := &tx{db: db, conn: r.Value(), poisoned: new(error), readOnly: true}
 	if err := t.conn.Begin(ctx, sqlite.Deferred); err != nil {
 		return fmt.Errorf("pool: begin read: %w", err)
 	}
@@ -89,7 +90,7 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx
 	}
 	r.SetHolderPCs(callers())
 	defer r.Release()
-	t := &tx{db: db, conn: r.Value()}
+	t := &tx{db: db, conn: r.Value(), poisoned: new(error)}
 	if err := t.conn.Begin(ctx, sqlite.Immediate); err != nil {
 		return fmt.Errorf("pool: begin write: %w", err)
 	}
@@ -105,12 +106,10 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx
 func (t *tx) commit(ctx context.Context) error {
 	t.closeOpen()
 	switch {
-	case t.poisoned != nil:
+	case t.usable() != nil:
 		return t.usable()
-	case !t.conn.InTransaction():
-		return fmt.Errorf("pool: commit: the transaction has ended before its closure did")
 	case ctx.Err() != nil:
-		return and(context.Cause(ctx), t.rollback())
+		return and(ended.Err(ctx), t.rollback())
 	}
 	if err := t.conn.Commit(); err != nil {
 		return and(commitError(t.conn, err), t.rollback())
@@ -172,19 +171,26 @@ func (t *tx) usable() error {
 	if t.ended.Load() {
 		return fmt.Errorf("pool: the transaction's closure has returned: %w", lido.ErrClosed)
 	}
-	if t.poisoned != nil {
-		return fmt.Errorf("pool: the engine rolled the whole transaction back, nothing of it was applied: %w", t.poisoned)
+	// Asked of the engine each time: what ended the transaction may have come
+	// through another handle, or none.
+	if *t.poisoned == nil && !t.conn.InTransaction() {
+		*t.poisoned = errTransactionLost
+	}
+	if *t.poisoned != nil {
+		return fmt.Errorf("pool: the engine rolled the whole transaction back, nothing of it was applied: %w", *t.poisoned)
 	}
 	return nil
 }
+
+var errTransactionLost = errors.New("a statement ended the transaction")
 
 // note looks whether an error has ended the transaction. The engine then is in
 // autocommit, where each further statement would be kept for itself.
 //
 // https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
 func (t *tx) note(err error) {
-	if t.poisoned == nil && !t.ended.Load() && !t.conn.InTransaction() {
-		t.poisoned = err
+	if *t.poisoned == nil && !t.ended.Load() && !t.conn.InTransaction() {
+		*t.poisoned = err
 	}
 }
 
@@ -271,14 +277,11 @@ func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido
 	if err := t.conn.Control(ctx, "SAVEPOINT "+name); err != nil {
 		return fmt.Errorf("pool: savepoint: %w", err)
 	}
-	inner := &tx{db: t.db, conn: t.conn, depth: t.depth + 1}
+	inner := &tx{db: t.db, conn: t.conn, depth: t.depth + 1, poisoned: t.poisoned}
 	kept := false
 	defer func() {
 		inner.ended.Store(true)
 		inner.closeOpen()
-		if inner.poisoned != nil && t.poisoned == nil {
-			t.poisoned = inner.poisoned
-		}
 		if !kept && t.conn.InTransaction() {
 			// A failure here leaves the changes in: the transaction must not commit.
 			undo := context.WithoutCancel(ctx)
@@ -286,8 +289,8 @@ func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido
 			if err == nil {
 				err = t.conn.Control(undo, "RELEASE "+name)
 			}
-			if err != nil && t.poisoned == nil {
-				t.poisoned = err
+			if err != nil && *t.poisoned == nil {
+				*t.poisoned = err
 			}
 		}
 	}()

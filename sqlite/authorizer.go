@@ -68,9 +68,14 @@ const (
 type Authorizer func(action Action, arg1, arg2, database, trigger string) Auth
 
 // SetAuthorizer makes fn decide on every statement prepared from now on; nil
-// lets everything pass. Statements that are cached already are not asked
-// about again, unless a change of schema makes the engine prepare them anew.
+// lets everything pass. While one is set the statement cache is neither used
+// nor filled: what a statement may do, and what it reads, is then fn's answer.
 func (c *Conn) SetAuthorizer(fn Authorizer) { c.authorizer = fn }
+
+// DenyControl refuses, or allows again, statements of transaction control and
+// ATTACH and DETACH. Begin, Commit, Rollback and Control go on working: they
+// are how the owner of a connection keeps transactions to itself.
+func (c *Conn) DenyControl(deny bool) { c.controlDenied = deny }
 
 // harmlessPragmas take an argument and yet leave the connection as it was.
 var harmlessPragmas = map[string]bool{
@@ -95,8 +100,18 @@ func onAuthorize(_ *libc.TLS, handle uintptr, action int32, arg1, arg2, database
 		if arg2 != 0 && !harmlessPragmas[strings.ToLower(libc.GoString(arg1))] {
 			c.tainted = "PRAGMA " + libc.GoString(arg1)
 		}
-	case ActionAttach, ActionDetach:
-		c.tainted = "ATTACH or DETACH"
+	case ActionTransaction, ActionSavepoint, ActionAttach, ActionDetach:
+		c.sawControl = true
+		if c.controlDenied && !c.uninterruptible {
+			return lib.SQLITE_DENY
+		}
+		if a == ActionAttach || a == ActionDetach {
+			c.tainted = "ATTACH or DETACH"
+		}
+	case ActionCreateVTable, ActionDropVTable:
+		if libc.GoString(database) == "temp" {
+			c.tainted = "a temporary virtual table"
+		}
 	case ActionCreateTempTable, ActionCreateTempIndex, ActionCreateTempTrigger, ActionCreateTempView:
 		c.tainted = "a temporary table, index, trigger or view"
 	}

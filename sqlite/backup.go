@@ -31,62 +31,114 @@ type BackupOptions struct {
 //
 // https://www.sqlite.org/c3ref/backup_finish.html
 func (c *Conn) Backup(ctx context.Context, dst *Conn, opt BackupOptions) (err error) {
-	if err := errors.Join(c.enter(ctx), dst.alive()); err != nil {
+	if err := enterBoth(ctx, c, dst); err != nil {
 		return err
 	}
-	defer c.guard(debug.SetPanicOnFault(true), &err)
-	c.ctx = endable(ctx)
-	defer func() { c.ctx = nil }()
-	name := cString(c.tls, "main")
-	defer free(c.tls, name)
-	b := lib.Xsqlite3_backup_init(dst.tls, dst.db, name, c.db, name)
-	if b == 0 {
-		return dst.fail(ctx, lib.Xsqlite3_extended_errcode(dst.tls, dst.db), "")
+	// Both wait for locks and do the work of statements meanwhile.
+	c.ctx, dst.ctx = endable(ctx), endable(ctx)
+	defer func() { c.ctx, dst.ctx = nil, nil }()
+	b, err := c.backupInit(ctx, dst)
+	if err != nil {
+		return err
 	}
-	stepErr := c.backupSteps(ctx, b, dst, opt)
-	rc := lib.Xsqlite3_backup_finish(dst.tls, b)
-	if stepErr == nil && rc != lib.SQLITE_OK {
-		stepErr = dst.fail(ctx, rc, "")
-	}
-	return stepErr
-}
+	defer func() { err = errors.Join(err, c.backupFinish(ctx, dst, b, err != nil)) }()
 
-func (c *Conn) backupSteps(ctx context.Context, b uintptr, dst *Conn, opt BackupOptions) error {
 	pages := int32(-1)
 	if opt.PagesPerStep > 0 {
 		pages = int32(opt.PagesPerStep)
 	}
 	for busySince := (time.Time{}); ; {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+		if err := enterBoth(ctx, c, dst); err != nil {
+			return err
 		}
-		rc := lib.Xsqlite3_backup_step(dst.tls, b, pages)
-		if opt.Progress != nil && (rc == lib.SQLITE_OK || rc == lib.SQLITE_DONE) {
-			opt.Progress(int(lib.Xsqlite3_backup_remaining(dst.tls, b)), int(lib.Xsqlite3_backup_pagecount(dst.tls, b)))
+		step, err := c.backupStep(ctx, dst, b, pages)
+		if err != nil {
+			return err
 		}
 		pause := opt.Pause
-		switch rc & 0xff {
-		case lib.SQLITE_DONE:
-			return nil
-		case lib.SQLITE_OK:
-			busySince = time.Time{}
-		case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
+		if step.busy {
 			if busySince.IsZero() {
 				busySince = time.Now()
 			}
 			if time.Since(busySince) > c.busyTimeout {
-				return dst.fail(ctx, rc, "")
+				return step.busyErr
 			}
 			pause = max(pause, 5*time.Millisecond)
-		default:
-			return c.fail(ctx, rc, "")
+		} else {
+			busySince = time.Time{}
+			if opt.Progress != nil {
+				opt.Progress(step.remaining, step.total)
+			}
+		}
+		if step.done {
+			return nil
 		}
 		if pause <= 0 {
 			continue
 		}
+		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause):
+			timer.Stop()
+		case <-timer.C:
 		}
 	}
+}
+
+func enterBoth(ctx context.Context, src, dst *Conn) error {
+	if err := src.enter(ctx); err != nil {
+		return err
+	}
+	return dst.enter(ctx)
+}
+
+func (c *Conn) backupInit(ctx context.Context, dst *Conn) (b uintptr, err error) {
+	defer c.guard(debug.SetPanicOnFault(true), &err, dst)
+	name := cString(c.tls, "main")
+	defer free(c.tls, name)
+	b = lib.Xsqlite3_backup_init(dst.tls, dst.db, name, c.db, name)
+	if b == 0 {
+		return 0, dst.fail(ctx, lib.Xsqlite3_extended_errcode(dst.tls, dst.db), "")
+	}
+	return b, nil
+}
+
+// backupProgress is where a step has left the copy.
+type backupProgress struct {
+	done, busy       bool
+	busyErr          error
+	remaining, total int
+}
+
+func (c *Conn) backupStep(ctx context.Context, dst *Conn, b uintptr, pages int32) (p backupProgress, err error) {
+	defer c.guard(debug.SetPanicOnFault(true), &err, dst)
+	rc := lib.Xsqlite3_backup_step(dst.tls, b, pages)
+	switch rc & 0xff {
+	case lib.SQLITE_OK, lib.SQLITE_DONE:
+		p.done = rc == lib.SQLITE_DONE
+		p.remaining = int(lib.Xsqlite3_backup_remaining(dst.tls, b))
+		p.total = int(lib.Xsqlite3_backup_pagecount(dst.tls, b))
+	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
+		p.busy, p.busyErr = true, dst.fail(ctx, rc, "")
+	default:
+		// The code does not say which of the two files it is about.
+		err = dst.fail(ctx, rc, "")
+		if dst.broken != nil && c.broken == nil {
+			c.broken = dst.broken
+		}
+	}
+	return p, err
+}
+
+// backupFinish ends the backup. After a failed step it would only repeat the
+// step's error.
+func (c *Conn) backupFinish(ctx context.Context, dst *Conn, b uintptr, failed bool) (err error) {
+	if c.faulted {
+		return nil
+	}
+	defer c.guard(debug.SetPanicOnFault(true), &err, dst)
+	if rc := lib.Xsqlite3_backup_finish(dst.tls, b); rc != lib.SQLITE_OK && !failed {
+		return dst.fail(ctx, rc, "")
+	}
+	return nil
 }

@@ -16,16 +16,13 @@ import (
 
 // done notes that parameter i was set, or keeps the engine's refusal.
 func (s *Stmt) done(i int, rc int32) {
-	switch rc {
-	case lib.SQLITE_OK:
-		if s.bound[i-1] != s.run {
-			s.bound[i-1] = s.run
-			s.boundCount++
-		}
-	case lib.SQLITE_RANGE:
-		s.Fail(fmt.Errorf("parameter %d: the statement has %d", i, s.ParamCount()))
-	default:
+	if rc != lib.SQLITE_OK {
 		s.Fail(fmt.Errorf("parameter %d: %w", i, s.conn.fail(context.Background(), rc, "")))
+		return
+	}
+	if s.bound[i-1] != s.run {
+		s.bound[i-1] = s.run
+		s.boundCount++
 	}
 }
 
@@ -33,39 +30,55 @@ func (s *Stmt) done(i int, rc int32) {
 // its connection.
 func (s *Stmt) usable() bool { return s.inUse && !s.ended && !s.conn.faulted && s.stmt != 0 }
 
+// bindable is usable, and keeps the mistake of a parameter that is not there
+// or that is bound while the statement runs.
+func (s *Stmt) bindable(i int) bool {
+	switch {
+	case !s.usable():
+		return false
+	case i < 1 || i > len(s.bound):
+		s.Fail(fmt.Errorf("parameter %d: the statement has %d", i, len(s.bound)))
+		return false
+	case s.running || s.finished:
+		s.Fail(fmt.Errorf("parameter %d: bound after the statement ran; Reset comes first", i))
+		return false
+	}
+	return true
+}
+
 // bindTheRest sets the parameters that this run has left out to NULL.
 func (s *Stmt) bindTheRest() {
 	for i, run := range s.bound {
 		if run != s.run {
-			s.BindNull(i + 1)
+			s.done(i+1, lib.Xsqlite3_bind_null(s.conn.tls, s.stmt, int32(i+1)))
 		}
 	}
 }
 
 // BindNull sets parameter i to NULL.
 func (s *Stmt) BindNull(i int) {
-	if s.usable() {
+	if s.bindable(i) {
 		s.done(i, lib.Xsqlite3_bind_null(s.conn.tls, s.stmt, int32(i)))
 	}
 }
 
 // BindInt64 sets parameter i to an integer.
 func (s *Stmt) BindInt64(i int, v int64) {
-	if s.usable() {
+	if s.bindable(i) {
 		s.done(i, lib.Xsqlite3_bind_int64(s.conn.tls, s.stmt, int32(i), v))
 	}
 }
 
 // BindFloat64 sets parameter i to a real number. The engine stores NaN as NULL.
 func (s *Stmt) BindFloat64(i int, v float64) {
-	if s.usable() {
+	if s.bindable(i) {
 		s.done(i, lib.Xsqlite3_bind_double(s.conn.tls, s.stmt, int32(i), v))
 	}
 }
 
 // BindText sets parameter i to a copy of v.
 func (s *Stmt) BindText(i int, v string) {
-	if !s.usable() {
+	if !s.bindable(i) {
 		return
 	}
 	p, free, err := place(s, i, v)
@@ -82,7 +95,7 @@ func (s *Stmt) BindBlob(i int, v []byte) {
 		s.BindNull(i)
 		return
 	}
-	if !s.usable() {
+	if !s.bindable(i) {
 		return
 	}
 	p, free, err := place(s, i, v)

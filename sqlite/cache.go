@@ -31,21 +31,19 @@ func (k *stmtCache) get(sql string) *Stmt {
 	return s
 }
 
-// add keeps s, and finalizes the oldest other statement that nobody holds if
-// that makes one too many.
+// add keeps s, and finalizes the oldest statements that nobody holds if there
+// are too many.
 func (k *stmtCache) add(s *Stmt) {
 	k.byText[s.sql] = s
 	k.pushNewest(s)
 	s.cached = true
-	if len(k.byText) <= k.max {
-		return
-	}
-	for old := k.oldest; old != nil; old = old.newer {
+	for old := k.oldest; old != nil && len(k.byText) > k.max; {
+		next := old.newer
 		if !old.inUse && old != s {
 			k.remove(old)
 			old.finalize()
-			return
 		}
+		old = next
 	}
 }
 

@@ -38,6 +38,17 @@ func (c *Conn) Checkpoint(ctx context.Context, mode CheckpointMode) (res Checkpo
 		return res, err
 	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
+	// The engine forgets an interrupt when a statement begins and none is
+	// running. A checkpoint is none: it would meet one that came too late for
+	// what it was meant for.
+	if _, err := c.QueryInt64(ctx, "SELECT 1"); err != nil {
+		return res, err
+	}
+	c.checkpointing.Store(true)
+	defer c.checkpointing.Store(false)
+	if err := c.enter(ctx); err != nil {
+		return res, err
+	}
 	c.ctx = endable(ctx)
 	defer func() { c.ctx = nil }()
 	// The progress handler does not run in a checkpoint; the engine's own flag

@@ -12,6 +12,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/ended"
 )
 
 // Conn is one connection. One goroutine at a time may use it; only Interrupt
@@ -20,6 +21,7 @@ type Conn struct {
 	path   string
 	tls    *libc.TLS // the engine's view of a thread; goes with the connection
 	db     uintptr   // sqlite3*
+	file   uintptr   // sqlite3_file* of the platform's VFS, or 0
 	handle uintptr   // what callbacks are given to find this Conn
 
 	cache    stmtCache
@@ -32,10 +34,13 @@ type Conn struct {
 	ctx             context.Context // nil: never ends
 	uninterruptible bool
 	interrupted     atomic.Bool
+	checkpointing   atomic.Bool
 	busyTimeout     time.Duration
 	busySince       time.Time
 	busyWaits       atomic.Int64
 	authorizer      Authorizer
+	controlDenied   bool
+	sawControl      bool // by the statement being compiled
 
 	broken  error  // an answer after which the connection must be destroyed
 	faulted bool   // stopped in the middle of the engine: never enter it again
@@ -48,8 +53,14 @@ func (c *Conn) Path() string { return c.path }
 
 // Broken returns the answer that made the connection unfit for more work, or
 // nil: damage, an I/O error, a locking protocol error, a fault in mapped
-// memory, or a file that was moved away. Close such a connection.
-func (c *Conn) Broken() error { return c.broken }
+// memory, or a file that was moved away. Close such a connection. One that is
+// closed is broken too.
+func (c *Conn) Broken() error {
+	if c.broken == nil && (c.closed || c.db == 0) {
+		return fmt.Errorf("sqlite: connection: %w", lido.ErrClosed)
+	}
+	return c.broken
+}
 
 // Faulted reports a fault in mapped memory; see the package documentation.
 func (c *Conn) Faulted() bool { return c.faulted }
@@ -70,27 +81,24 @@ func (c *Conn) InTransaction() bool {
 	return !c.faulted && !c.closed && c.db != 0 && lib.Xsqlite3_get_autocommit(c.tls, c.db) == 0
 }
 
-// DeferredForeignKeys reports whether the open transaction holds violations of
-// deferred foreign keys, which would make its commit fail.
-//
-// https://www.sqlite.org/c3ref/c_dbstatus_options.html
-func (c *Conn) DeferredForeignKeys() bool {
-	out := malloc(c.tls, 8)
-	defer free(c.tls, out)
-	rc := lib.Xsqlite3_db_status(c.tls, c.db, lib.SQLITE_DBSTATUS_DEFERRED_FKS, out, out+4, 0)
-	return rc == lib.SQLITE_OK && int32At(out) != 0
-}
-
 // Limit sets one of the connection's limits and returns the value it had; a
 // negative value only asks.
 //
 // https://www.sqlite.org/c3ref/limit.html
 func (c *Conn) Limit(id, value int) int {
+	if c.alive() != nil {
+		return -1
+	}
+	if value >= 0 {
+		c.tainted = "sqlite3_limit"
+	}
 	return int(lib.Xsqlite3_limit(c.tls, c.db, int32(id), int32(value)))
 }
 
-// DataVersion changes whenever another connection, of this process or
-// another, has committed to the database.
+// DataVersion is a number that has changed since this connection last read or
+// wrote the database, as the connection saw it then, if another connection
+// committed in between; this one's own commits may change it too. It touches
+// no file: only the next read notices what others have done.
 //
 // https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntldataversion
 func (c *Conn) DataVersion() (_ uint32, err error) {
@@ -108,22 +116,22 @@ func (c *Conn) DataVersion() (_ uint32, err error) {
 
 // alive refuses work on a connection that has ended.
 func (c *Conn) alive() error {
-	switch {
-	case c.closed || c.db == 0:
-		return fmt.Errorf("sqlite: connection: %w", lido.ErrClosed)
-	case c.faulted:
-		return c.broken
+	if c.closed || c.db == 0 || c.faulted {
+		return c.Broken()
 	}
 	return nil
 }
 
-// enter is alive, and refuses a context that has ended.
+// enter is alive, and refuses work that was told to stop before it began.
 func (c *Conn) enter(ctx context.Context) error {
 	if err := c.alive(); err != nil {
 		return err
 	}
+	if c.interrupted.Load() {
+		return errInterrupted()
+	}
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return ended.Err(ctx)
 	}
 	return nil
 }
@@ -136,6 +144,9 @@ func (c *Conn) Exec(ctx context.Context, sql string) (err error) {
 		return err
 	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
+	if err := checkText(sql); err != nil {
+		return err
+	}
 	c.ctx = endable(ctx)
 	defer func() { c.ctx = nil }()
 
@@ -147,6 +158,9 @@ func (c *Conn) Exec(ctx context.Context, sql string) (err error) {
 	out := malloc(c.tls, 16)
 	defer free(c.tls, out)
 	for at := text; ; at = uintptrAt(out + 8) {
+		if err := c.enter(ctx); err != nil {
+			return err
+		}
 		rc := lib.Xsqlite3_prepare_v3(c.tls, c.db, at, -1, 0, out, out+8)
 		if rc != lib.SQLITE_OK {
 			err := c.fail(ctx, rc, "")
@@ -197,6 +211,10 @@ func queryOne[T any](ctx context.Context, c *Conn, sql string, column func(*Stmt
 		err = lido.ErrNoRows
 	default:
 		v = column(s, 0)
+		// To the end, where a write commits.
+		for row && err == nil && !s.readOnly {
+			row, err = s.Step()
+		}
 	}
 	if closeErr := s.Close(); err == nil {
 		err = closeErr

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -527,32 +528,147 @@ func TestAParameterThatIsNotBoundIsNullEvenAfterAnEarlierRunBoundIt(t *testing.T
 	}
 }
 
-func TestACachedStatementIsNotPlannedAnewOnEveryRun(t *testing.T) {
+func TestStepAfterTheEndDoesNotRunAWriteAgain(t *testing.T) {
 	c := open(t, sqlite.Options{Create: true})
-	exec(t, c, "CREATE TABLE a(id INTEGER PRIMARY KEY, v); CREATE TABLE b(x, aid); CREATE INDEX b_x ON b(x)")
-	planned := 0
+	exec(t, c, "CREATE TABLE t(a)")
+	s := prepare(t, c, "INSERT INTO t VALUES(?1)")
+	s.BindInt64(1, 7)
+	for range 3 {
+		if row, err := s.Step(); row || err != nil {
+			t.Fatal(row, err)
+		}
+	}
+	s.BindInt64(1, 8)
+	if err := s.Reset(); err == nil {
+		t.Error("a value bound after the run was taken")
+	}
+	s.BindInt64(1, 9)
+	if _, err := s.Step(); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if n, err := c.QueryInt64(context.Background(), "SELECT count(*) * 100 + sum(a) FROM t"); n != 216 || err != nil {
+		t.Error(n, err)
+	}
+}
+
+func TestACommitThatFailsInCloseIsReported(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true, Pragmas: []sqlite.Pragma{{Name: "foreign_keys", Value: "1"}}})
+	exec(t, c, "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p(id) DEFERRABLE INITIALLY DEFERRED)")
+	s := prepare(t, c, "INSERT INTO c VALUES(99) RETURNING p")
+	if row, err := s.Step(); !row || err != nil {
+		t.Fatal(row, err)
+	}
+	if err := s.Close(); !errors.Is(err, lido.ErrForeignKey) {
+		t.Errorf("%v", err)
+	}
+	if _, err := c.QueryInt64(context.Background(), "INSERT INTO c VALUES(99) RETURNING p"); !errors.Is(err, lido.ErrForeignKey) {
+		t.Errorf("%v", err)
+	}
+	if n, err := c.QueryInt64(context.Background(), "SELECT count(*) FROM c"); n != 0 || err != nil {
+		t.Error(n, err)
+	}
+}
+
+func TestWhatAnAuthorizerAllowedIsNotKeptForOthers(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	exec(t, c, "CREATE TABLE t(a TEXT); INSERT INTO t VALUES('x')")
 	c.SetAuthorizer(func(action sqlite.Action, _, _, _, _ string) sqlite.Auth {
-		if action == sqlite.ActionSelect {
-			planned++
+		if action == sqlite.ActionRead {
+			return sqlite.AuthIgnore
 		}
 		return sqlite.AuthOK
 	})
-	for _, sql := range []string{
-		"SELECT v FROM a ORDER BY id LIMIT ?1",
-		"SELECT aid FROM b WHERE x = ?1 ORDER BY aid",
-		"SELECT a.v FROM a JOIN b ON b.aid = a.id WHERE b.x = ?1",
-	} {
-		planned = 0
-		for range 10 {
-			s := prepare(t, c, sql)
-			s.BindInt64(1, 1000)
-			if _, err := s.Step(); err != nil {
-				t.Fatal(err)
-			}
-			_ = s.Close()
+	if _, err := c.QueryText(context.Background(), "SELECT a FROM t"); err == nil {
+		t.Error("the authorizer was not asked")
+	}
+	c.SetAuthorizer(nil)
+	if got, err := c.QueryText(context.Background(), "SELECT a FROM t"); got != "x" || err != nil {
+		t.Error(got, err)
+	}
+	// Control that was prepared while it was allowed is not at hand later.
+	_ = prepare(t, c, "COMMIT").Close()
+	c.DenyControl(true)
+	for _, sql := range []string{"COMMIT", "BEGIN", "SAVEPOINT x", "ATTACH ':memory:' AS x"} {
+		if _, err := c.Prepare(context.Background(), sql); err == nil {
+			t.Errorf("%s was prepared", sql)
 		}
-		if planned > 2 { // once, and once more with the first value
-			t.Errorf("%s: planned %d times in 10 runs", sql, planned)
+	}
+	if err := errors.Join(c.Begin(context.Background(), sqlite.Immediate), c.Commit()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheCauseOfACancelledContextIsToldAndNotWrapped(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	ctx, cancel := context.WithCancelCause(context.Background())
+	s, err := c.Prepare(ctx, "SELECT 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel(fmt.Errorf("another goroutine: %w", lido.ErrNoRows))
+	_, err = s.Step()
+	if !errors.Is(err, context.Canceled) || errors.Is(err, lido.ErrNoRows) || !strings.Contains(err.Error(), "another goroutine") {
+		t.Errorf("%v", err)
+	}
+	_ = s.Close()
+}
+
+func TestInterruptRefusesWhatBeginsAfterItButNotTheEndOfATransaction(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true, Pragmas: []sqlite.Pragma{{Name: "journal_mode", Value: "wal"}}})
+	exec(t, c, "CREATE TABLE t(a); BEGIN; INSERT INTO t VALUES(1)")
+	dst := open(t, sqlite.Options{Create: true})
+	c.Interrupt()
+	ctx := context.Background()
+	_, stepErr := c.QueryInt64(ctx, "SELECT 1")
+	_, checkpointErr := c.Checkpoint(ctx, sqlite.Passive)
+	for _, err := range []error{stepErr, checkpointErr, c.Exec(ctx, "SELECT 1"), c.Backup(ctx, dst, sqlite.BackupOptions{})} {
+		if !errors.Is(err, lido.ErrInterrupted) {
+			t.Errorf("%v", err)
 		}
+	}
+	if err := c.Commit(); err != nil {
+		t.Error(err)
+	}
+	c.ClearInterrupt()
+	if n, err := c.QueryInt64(ctx, "SELECT count(*) FROM t"); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+}
+
+func TestAZeroByteInTheSQLIsRefused(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	exec(t, c, "CREATE TABLE t(a)")
+	_, err := c.Prepare(context.Background(), "DELETE FROM t\x00 WHERE a = 5")
+	if err == nil || !strings.Contains(err.Error(), "offset 13") {
+		t.Errorf("%v", err)
+	}
+	if err := c.Exec(context.Background(), "INSERT INTO t VALUES(1);\x00 DROP TABLE t"); err == nil {
+		t.Error("accepted")
+	}
+	if n, err := c.QueryInt64(context.Background(), "SELECT count(*) FROM t"); n != 0 || err != nil {
+		t.Error(n, err)
+	}
+}
+
+func TestExecStopsBetweenStatementsWhenItsContextEnds(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	exec(t, c, "CREATE TABLE t(a)")
+	ctx, cancel := context.WithCancel(context.Background())
+	c.SetAuthorizer(func(action sqlite.Action, _, _, _, _ string) sqlite.Auth {
+		if action == sqlite.ActionInsert {
+			cancel()
+		}
+		return sqlite.AuthOK
+	})
+	err := c.Exec(ctx, "INSERT INTO t VALUES(1); INSERT INTO t VALUES(2); INSERT INTO t VALUES(3)")
+	c.SetAuthorizer(nil)
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if n, err := c.QueryInt64(context.Background(), "SELECT count(*) FROM t"); n > 1 || err != nil {
+		t.Error(n, err)
 	}
 }

@@ -3,12 +3,14 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/ended"
 )
 
 // ErrFault is the cause of an error after a fault in mapped memory; see the
@@ -37,16 +39,42 @@ func (c *Conn) fail(ctx context.Context, rc int32, query string) error {
 		if c.interrupted.Load() {
 			e.Cause = errInterruptedByOwner
 		} else if ctx != nil && ctx.Err() != nil {
-			e.Cause = context.Cause(ctx)
+			e.Cause = ended.Err(ctx)
 		}
 	}
 	if destroys(e) && c.broken == nil {
-		c.broken = e
+		c.broken = clone(e)
 	}
 	return e
 }
 
+// clone keeps an error that was handed out, and may be named by whoever got
+// it, apart from the one that is kept.
+func clone(e *lido.Error) error {
+	kept := *e
+	return &kept
+}
+
 var errInterruptedByOwner = errors.New("interrupted by Conn.Interrupt")
+
+// errInterrupted is the answer to what begins on an interrupted connection.
+func errInterrupted() error {
+	return &lido.Error{
+		Code:     lib.SQLITE_INTERRUPT,
+		Extended: lib.SQLITE_INTERRUPT,
+		Message:  "interrupted",
+		Offset:   -1,
+		Cause:    errInterruptedByOwner,
+	}
+}
+
+// checkText refuses SQL that the engine would silently cut.
+func checkText(sql string) error {
+	if i := strings.IndexByte(sql, 0); i >= 0 {
+		return fmt.Errorf("sqlite: the SQL has a zero byte at offset %d, where the engine would cut it", i)
+	}
+	return nil
+}
 
 // destroys reports the answers after which a connection is not to be trusted:
 // it goes on working on pages or locks that no longer match the file.

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"fmt"
 	"runtime/debug"
 
 	lib "modernc.org/sqlite/lib"
@@ -17,15 +18,14 @@ import (
 // page by the time Step returns it.
 
 // guard restores the goroutine's setting and turns a fault into an error. Any
-// other panic goes on.
-func (c *Conn) guard(before bool, err *error) {
+// other panic goes on: one from a callback, say. It too has left the engine in
+// the middle of its work, so the connection is given up in both cases, with
+// the other one of a call that enters two.
+func (c *Conn) guard(before bool, err *error, other ...*Conn) {
 	debug.SetPanicOnFault(before)
 	r := recover()
 	if r == nil {
 		return
-	}
-	if _, ok := r.(interface{ Addr() uintptr }); !ok {
-		panic(r)
 	}
 	e := &lido.Error{
 		Code:     lib.SQLITE_IOERR,
@@ -34,7 +34,17 @@ func (c *Conn) guard(before bool, err *error) {
 		Offset:   -1,
 		Cause:    ErrFault,
 	}
-	c.faulted = true
-	c.broken = e
+	_, isFault := r.(interface{ Addr() uintptr })
+	broken := clone(e)
+	if !isFault {
+		broken = fmt.Errorf("sqlite: a panic went through the engine: %v", r)
+	}
+	for _, c := range append(other, c) {
+		c.faulted, c.broken = true, broken
+		c.dropLocks()
+	}
+	if !isFault {
+		panic(r)
+	}
 	*err = e
 }

@@ -47,16 +47,29 @@ func connOf(handle uintptr) *Conn {
 	return handles.conns[handle]
 }
 
-// Interrupt stops what runs on the connection and makes everything after it
-// fail with lido.ErrInterrupted, until ClearInterrupt. Any goroutine may call
-// it at any time before Close. Transaction control under way is not stopped.
+// Interrupt stops what runs on the connection and makes every statement,
+// backup and checkpoint after it fail with lido.ErrInterrupted, until
+// ClearInterrupt. Any goroutine may call it at any time before Close. BEGIN,
+// COMMIT, ROLLBACK and their kin are neither stopped nor refused, so that a
+// transaction can be ended.
 //
 // https://www.sqlite.org/c3ref/interrupt.html
-func (c *Conn) Interrupt() { c.interrupted.Store(true) }
+func (c *Conn) Interrupt() {
+	c.interrupted.Store(true)
+	// The callbacks do not run in a checkpoint, which looks at the engine's
+	// own flag. Elsewhere that flag could hit a COMMIT.
+	if c.checkpointing.Load() {
+		lib.Xsqlite3_interrupt(nil, c.db)
+	}
+}
 
 // ClearInterrupt undoes Interrupt. Like all but Interrupt it belongs to the
 // goroutine that has the connection.
-func (c *Conn) ClearInterrupt() { c.interrupted.Store(false) }
+func (c *Conn) ClearInterrupt() {
+	if c.interrupted.Load() {
+		c.interrupted.Store(false)
+	}
+}
 
 // stopped reports whether what runs now has been told to stop.
 func (c *Conn) stopped() bool {

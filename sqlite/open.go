@@ -14,6 +14,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/ended"
 )
 
 // Options say how Open opens a connection. The zero value opens an existing
@@ -78,8 +79,8 @@ func Open(ctx context.Context, path string, opt Options) (*Conn, error) {
 	if path == "" || strings.ContainsRune(path, 0) {
 		return nil, fmt.Errorf("sqlite: open: %q is not a file name", path)
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
+	if ctx.Err() != nil {
+		return nil, ended.Err(ctx)
 	}
 	c := &Conn{
 		path:        path,
@@ -140,6 +141,9 @@ func (c *Conn) connect(ctx context.Context, opt Options) (err error) {
 	}
 
 	c.installCallbacks()
+	if opt.VFS == "" {
+		c.file = c.filePointer()
+	}
 	if err := c.configure(lib.SQLITE_DBCONFIG_DEFENSIVE, true); err != nil {
 		return err
 	}
@@ -200,6 +204,23 @@ func (c *Conn) setPragmaAtOpen(ctx context.Context, p Pragma) error {
 			return err
 		}
 	}
+}
+
+// filePointer returns the engine's handle of the database file, or 0 for a
+// database in memory.
+//
+// https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntlfilepointer
+func (c *Conn) filePointer() uintptr {
+	out := malloc(c.tls, 8)
+	defer free(c.tls, out)
+	if rc := lib.Xsqlite3_file_control(c.tls, c.db, 0, lib.SQLITE_FCNTL_FILE_POINTER, out); rc != lib.SQLITE_OK {
+		return 0
+	}
+	file := uintptrAt(out)
+	if file == 0 || (*lib.Tsqlite3_file)(pointer(file)).FpMethods == 0 || c.path == ":memory:" {
+		return 0
+	}
+	return file
 }
 
 // configure sets one of the connection's switches and checks that it took.

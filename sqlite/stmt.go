@@ -11,6 +11,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/ended"
 )
 
 // Stmt is a prepared statement that is handed out, from Prepare to Close. It
@@ -27,14 +28,16 @@ type Stmt struct {
 	stmt uintptr // sqlite3_stmt*
 	sql  string
 
-	ctx     context.Context
-	err     error // the first mistake of Bind or Column
-	inUse   bool
-	ended   bool // failed, or its connection was closed; Reset revives it
-	running bool // stepped and not yet reset
-	changed int64
-	total   int64 // total_changes before the first step
-	rowid   int64
+	ctx      context.Context
+	err      error // the first mistake of Bind or Column
+	reported bool  // Step has returned err
+	inUse    bool
+	ended    bool // failed, or its connection was closed; Reset revives it
+	running  bool // stepped, and neither at its end nor reset
+	finished bool // stepped to its end
+	changed  int64
+	total    int64 // total_changes before the first step
+	rowid    int64
 
 	// Short values are bound from this block, which lives as long as the
 	// statement; longer ones get memory of their own, named in large.
@@ -70,16 +73,22 @@ func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 	if err := c.alive(); err != nil {
 		return nil, err
 	}
-	s := c.cache.get(sql)
+	var s *Stmt
+	if c.authorizer == nil {
+		s = c.cache.get(sql)
+	}
 	if s == nil || s.inUse {
 		if err := c.enter(ctx); err != nil {
 			return nil, err
 		}
+		c.sawControl = false
 		fresh, err := c.compile(ctx, sql)
 		if err != nil {
 			return nil, err
 		}
-		if s == nil {
+		// Whether control is denied is asked when a statement is compiled, so
+		// that none may be at hand compiled.
+		if s == nil && c.authorizer == nil && !c.sawControl {
 			c.cache.add(fresh)
 		}
 		s = fresh
@@ -96,6 +105,9 @@ func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 
 // compile prepares sql without the cache.
 func (c *Conn) compile(ctx context.Context, sql string) (s *Stmt, err error) {
+	if err := checkText(sql); err != nil {
+		return nil, err
+	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
 	before := c.ctx
 	c.ctx = endable(ctx)
@@ -170,19 +182,23 @@ func (s *Stmt) ParamIndex(name string) int {
 // https://www.sqlite.org/c3ref/step.html
 func (s *Stmt) Step() (row bool, err error) {
 	c := s.conn
-	if s.err != nil {
+	switch {
+	case s.err != nil:
+		s.reported = true
 		return false, s.err
-	}
-	if s.ended || !s.inUse {
+	case s.ended || !s.inUse:
 		return false, fmt.Errorf("sqlite: step: %w", lido.ErrClosed)
-	}
-	if c.faulted { // closed ends s as well
+	case s.finished: // the engine would run it again
+		return false, nil
+	case c.faulted: // closed ends s as well
 		return false, c.broken
+	case c.interrupted.Load() && !s.running:
+		return false, errInterrupted()
 	}
 	if s.ctx != nil {
 		if s.ctx.Err() != nil {
 			if !s.running || s.readOnly {
-				return false, context.Cause(s.ctx)
+				return false, ended.Err(s.ctx)
 			}
 			// A write that stands on a row has made all its changes. Left
 			// there it would keep them, after an error; the engine undoes them.
@@ -206,6 +222,7 @@ func (s *Stmt) Step() (row bool, err error) {
 	case lib.SQLITE_ROW:
 		return true, nil
 	case lib.SQLITE_DONE:
+		s.running, s.finished = false, true
 		if !s.readOnly {
 			s.changed = 0
 			if int64(lib.Xsqlite3_total_changes64(c.tls, c.db)) != s.total {
@@ -218,7 +235,7 @@ func (s *Stmt) Step() (row bool, err error) {
 	err = c.fail(s.ctx, rc, s.Query)
 	// A statement that failed would run anew at the next step.
 	lib.Xsqlite3_reset(c.tls, s.stmt)
-	s.ended = true
+	s.running, s.ended = false, true
 	return false, err
 }
 
@@ -243,41 +260,69 @@ func (s *Stmt) Fail(err error) {
 
 // Reset readies the statement to run again. All parameters are NULL again.
 func (s *Stmt) Reset() error {
-	err := s.err
-	s.err = nil
-	if !s.inUse {
+	if !s.inUse || s.stmt == 0 {
 		return fmt.Errorf("sqlite: reset: %w", lido.ErrClosed)
 	}
-	s.rewind()
+	err := s.rewind()
 	s.ended = false
 	return err
 }
 
-// rewind resets the engine's statement and begins a new run.
-func (s *Stmt) rewind() {
-	s.running = false
+// rewind resets the engine's statement and begins a new run. It returns the
+// mistake that no Step has returned, or else what resetting came to: a write
+// outside a transaction that stands on a row commits there.
+func (s *Stmt) rewind() (err error) {
+	if !s.reported {
+		err = s.err
+	}
+	wasRunning := s.running
+	s.err, s.reported = nil, false
+	s.running, s.finished = false, false
 	s.run++
 	s.boundCount = 0
 	if s.conn.faulted || s.stmt == 0 {
-		return
+		return err
 	}
-	lib.Xsqlite3_reset(s.conn.tls, s.stmt)
+	if wasRunning && !s.readOnly {
+		if resetErr := s.endWrite(); err == nil {
+			err = resetErr
+		}
+		if s.conn.faulted {
+			return err
+		}
+	} else {
+		lib.Xsqlite3_reset(s.conn.tls, s.stmt)
+	}
 	for _, i := range s.large {
 		lib.Xsqlite3_bind_null(s.conn.tls, s.stmt, i)
 	}
 	s.large = s.large[:0]
 	s.arenaUsed = 0
+	return err
+}
+
+// endWrite resets a write that is under way. The commit that this may be reads
+// and writes pages, and can fail.
+func (s *Stmt) endWrite() (err error) {
+	c := s.conn
+	defer c.guard(debug.SetPanicOnFault(true), &err)
+	if rc := lib.Xsqlite3_reset(c.tls, s.stmt); rc != lib.SQLITE_OK {
+		return c.fail(context.Background(), rc, s.Query)
+	}
+	return nil
 }
 
 // Close gives the statement back to the cache. It returns the first mistake of
 // Bind or Column that no Step has returned. Closing again does nothing.
+//
+// A write outside a transaction that was not stepped to its end is committed
+// here; the error says if that failed.
 func (s *Stmt) Close() error {
 	if !s.inUse {
 		return nil
 	}
 	c := s.conn
-	err := s.err
-	s.rewind()
+	err := s.rewind()
 	if s.prev != nil {
 		s.prev.next = s.next
 	} else {
@@ -287,7 +332,7 @@ func (s *Stmt) Close() error {
 		s.next.prev = s.prev
 	}
 	s.prev, s.next = nil, nil
-	s.ctx, s.err, s.Query = nil, nil, ""
+	s.ctx, s.Query = nil, ""
 	s.inUse, s.ended = false, false
 	s.changed, s.rowid = 0, 0
 	if c.faulted || s.stmt == 0 {

@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 
 	lib "modernc.org/sqlite/lib"
+
+	"github.com/lidodb/lido/internal/ended"
 )
 
 // BeginMode says which locks BEGIN takes.
@@ -58,8 +60,11 @@ func (c *Conn) Control(ctx context.Context, sql string) error {
 // handler is armed the engine answers COMMIT and its kin with INTERRUPT and
 // leaves the transaction open, so it is off here.
 func (c *Conn) control(ctx context.Context, kept **Stmt, sql string) (err error) {
-	if err := c.enter(ctx); err != nil {
+	if err := c.alive(); err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return ended.Err(ctx)
 	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
 	c.ctx = endable(ctx)
