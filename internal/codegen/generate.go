@@ -105,16 +105,20 @@ func sortProblems(list []problem) {
 func (g *generator) readQueries(ctx context.Context, sources []*sourceFile) {
 	byName := map[string]*sourceQuery{}
 	for _, f := range sources {
-		for _, q := range parseQueries(f) {
+		queries := parseQueries(f)
+		for _, q := range queries {
 			if _, ok := byName[q.name]; !ok {
 				byName[q.name] = q
 			}
 		}
+		g.problems = append(g.problems, misread(f, queries)...)
 	}
+	handed := map[string]bool{}
 	for _, pq := range g.req.Queries {
 		if pq.Name == "" || pq.Cmd == "" {
 			continue
 		}
+		handed[pq.Name] = true
 		src := byName[pq.Name]
 		if src == nil {
 			f := &sourceFile{path: pq.Filename}
@@ -127,7 +131,13 @@ func (g *generator) readQueries(ctx context.Context, sources []*sourceFile) {
 		}
 		q := &query{Query: pq, src: src}
 		if g.verify(ctx, q) {
+			g.noteDamage(q)
 			g.queries = append(g.queries, q)
+		}
+	}
+	for name, q := range byName {
+		if !handed[name] {
+			g.note(q, "sqlc passes over this query: the annotation must start its line, and some kinds of statement (PRAGMA, ATTACH) it does not take")
 		}
 	}
 }

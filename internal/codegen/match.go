@@ -24,7 +24,7 @@ func (e *expander) match(s *statement, params []*Parameter) []int {
 	for n, u := range e.uses {
 		i, ok := m.take(u)
 		if !ok {
-			e.fail(u.at, "sqlc did not see the parameter %s; it knows %s", u, listParams(params))
+			e.fail(u.at, "sqlc did not see the parameter %s; it knows %s; with database: {uri: \":memory:\"} in sqlc.yaml it asks an engine and sees more", u, listParams(params))
 			continue
 		}
 		index[n], used[i] = i, true

@@ -69,6 +69,7 @@ type Column struct {
 // Query is one annotated statement as sqlc analysed it.
 type Query struct {
 	Name, Cmd, Filename string
+	Text                string // the statement as sqlc rewrote it
 	Columns             []*Column
 	Params              []*Parameter
 }
@@ -273,6 +274,8 @@ func (c *Column) decode(msg []byte) error {
 func (q *Query) decode(msg []byte) error {
 	return eachField(msg, func(field protowire.Number, _ uint64, data []byte) error {
 		switch field {
+		case 1:
+			q.Text = string(data)
 		case 2:
 			q.Name = string(data)
 		case 3:
