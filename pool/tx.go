@@ -106,8 +106,8 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx
 func (t *tx) commit(ctx context.Context) error {
 	t.closeOpen()
 	switch {
-	case t.usable() != nil:
-		return t.usable()
+	case t.intact() != nil:
+		return t.intact()
 	case ctx.Err() != nil:
 		return and(ended.Err(ctx), t.rollback())
 	}
@@ -171,15 +171,18 @@ func (t *tx) usable() error {
 	if t.ended.Load() {
 		return fmt.Errorf("pool: the transaction's closure has returned: %w", lido.ErrClosed)
 	}
-	// Asked of the engine each time: what ended the transaction may have come
-	// through another handle, or none.
-	if *t.poisoned == nil && !t.conn.InTransaction() {
-		*t.poisoned = errTransactionLost
-	}
 	if *t.poisoned != nil {
 		return fmt.Errorf("pool: the engine rolled the whole transaction back, nothing of it was applied: %w", *t.poisoned)
 	}
 	return nil
+}
+
+// intact is usable, and asks the engine as well.
+func (t *tx) intact() error {
+	if *t.poisoned == nil && !t.conn.InTransaction() {
+		*t.poisoned = errTransactionLost
+	}
+	return t.usable()
 }
 
 var errTransactionLost = errors.New("a statement ended the transaction")
@@ -270,7 +273,7 @@ func (t *tx) closeOpen() {
 
 // Savepoint runs fn in a nested transaction.
 func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) error) error {
-	if err := t.usable(); err != nil {
+	if err := t.intact(); err != nil {
 		return err
 	}
 	name := "lido_" + strconv.Itoa(t.depth+1)
@@ -298,7 +301,7 @@ func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido
 		return err
 	}
 	inner.closeOpen()
-	if err := inner.usable(); err != nil {
+	if err := inner.intact(); err != nil {
 		return err
 	}
 	if err := t.conn.Control(context.WithoutCancel(ctx), "RELEASE "+name); err != nil {

@@ -24,11 +24,12 @@ type Conn struct {
 	file   uintptr   // sqlite3_file* of the platform's VFS, or 0
 	handle uintptr   // what callbacks are given to find this Conn
 
-	cache    stmtCache
-	open     *Stmt // statements handed out and not closed, a list
-	begin    [2]*Stmt
-	commit   *Stmt
-	rollback *Stmt
+	openCount int // statements handed out and not closed
+	cache     stmtCache
+	loose     []*Stmt // handed out and not in the cache
+	begin     [2]*Stmt
+	commit    *Stmt
+	rollback  *Stmt
 
 	// What the callbacks look at while the engine runs.
 	ctx             context.Context // nil: never ends
@@ -223,7 +224,7 @@ func queryOne[T any](ctx context.Context, c *Conn, sql string, column func(*Stmt
 }
 
 // OpenStatements reports whether statements are handed out and not closed.
-func (c *Conn) OpenStatements() bool { return c.open != nil }
+func (c *Conn) OpenStatements() bool { return c.openCount > 0 }
 
 // Close ends the connection and everything made from it; an open transaction
 // is rolled back. The last connection of a WAL database moves the WAL into the
@@ -248,11 +249,14 @@ func (c *Conn) Close() (err error) {
 	c.uninterruptible = true
 	// Our own statements only: those that virtual tables keep are on the
 	// engine's list too, and sqlite3_close_v2 has the tables finalize them.
-	for s := c.open; s != nil; s = s.next {
+	end := func(s *Stmt) {
 		s.ended = true
 		s.finalize()
 	}
-	c.cache.each((*Stmt).finalize)
+	for _, s := range c.loose {
+		end(s)
+	}
+	c.cache.each(end)
 	for _, s := range []*Stmt{c.begin[Deferred], c.begin[Immediate], c.commit, c.rollback} {
 		if s != nil {
 			s.finalize()

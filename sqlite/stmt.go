@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"modernc.org/libc"
@@ -55,7 +56,6 @@ type Stmt struct {
 
 	cached       bool
 	newer, older *Stmt // the cache's list
-	prev, next   *Stmt // the connection's list of open statements
 	readOnly     bool
 }
 
@@ -95,11 +95,10 @@ func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 	}
 	s.ctx = endable(ctx)
 	s.inUse = true
-	s.prev, s.next = nil, c.open
-	if c.open != nil {
-		c.open.prev = s
+	c.openCount++
+	if !s.cached {
+		c.loose = append(c.loose, s)
 	}
-	c.open = s
 	return s, nil
 }
 
@@ -213,7 +212,7 @@ func (s *Stmt) Step() (row bool, err error) {
 			s.bindTheRest()
 		}
 		if !s.readOnly {
-			s.total = int64(lib.Xsqlite3_total_changes64(c.tls, c.db))
+			s.total = db(c).FnTotalChange
 		}
 	}
 	rc := lib.Xsqlite3_step(c.tls, s.stmt)
@@ -225,10 +224,10 @@ func (s *Stmt) Step() (row bool, err error) {
 		s.running, s.finished = false, true
 		if !s.readOnly {
 			s.changed = 0
-			if int64(lib.Xsqlite3_total_changes64(c.tls, c.db)) != s.total {
-				s.changed = int64(lib.Xsqlite3_changes64(c.tls, c.db))
+			if db(c).FnTotalChange != s.total {
+				s.changed = db(c).FnChange
 			}
-			s.rowid = int64(lib.Xsqlite3_last_insert_rowid(c.tls, c.db))
+			s.rowid = db(c).FlastRowid
 		}
 		return false, nil
 	}
@@ -238,6 +237,10 @@ func (s *Stmt) Step() (row bool, err error) {
 	s.running, s.ended = false, true
 	return false, err
 }
+
+// db reads what sqlite3_changes64, sqlite3_total_changes64 and
+// sqlite3_last_insert_rowid read, without a call for each.
+func db(c *Conn) *lib.Tsqlite3 { return (*lib.Tsqlite3)(pointer(c.db)) }
 
 // Changes returns how many rows the statement itself inserted, updated or
 // deleted, not counting triggers and foreign-key actions. It is set once Step
@@ -323,15 +326,7 @@ func (s *Stmt) Close() error {
 	}
 	c := s.conn
 	err := s.rewind()
-	if s.prev != nil {
-		s.prev.next = s.next
-	} else {
-		c.open = s.next
-	}
-	if s.next != nil {
-		s.next.prev = s.prev
-	}
-	s.prev, s.next = nil, nil
+	c.openCount--
 	s.ctx, s.Query = nil, ""
 	s.inUse, s.ended = false, false
 	s.changed, s.rowid = 0, 0
@@ -339,6 +334,7 @@ func (s *Stmt) Close() error {
 		return err
 	}
 	if !s.cached {
+		c.loose = slices.DeleteFunc(c.loose, func(other *Stmt) bool { return other == s })
 		s.finalize()
 	}
 	return err
