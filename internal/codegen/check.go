@@ -31,8 +31,16 @@ func (n *names) add(name, owner, remedy string) {
 func (g *generator) checkNames() error {
 	pkg := &names{owner: map[string]string{}}
 	store := g.opts.StoreName
-	for _, name := range []string{"ReadQueries", "Queries", "New", "errNoTransaction", "execResult", "scanColumn"} {
+	for _, name := range []string{"ReadQueries", "Queries", "New", "errNoTransaction", "execResult", "scanColumn", "inTransaction"} {
 		pkg.add(name, "Lido's own "+name, "")
+	}
+	if g.uses(":copyfrom") {
+		pkg.add("copyQuery", "Lido's own copyQuery", "")
+	}
+	if g.uses(":batch") {
+		for _, name := range []string{"ErrBatchAlreadyClosed", "batchResults", "newBatch", "readBatch", "writeBatch"} {
+			pkg.add(name, "Lido's own "+name, "")
+		}
 	}
 	if *g.opts.EmitStore {
 		remedy := "set the option store_name"
@@ -63,8 +71,11 @@ func (g *generator) checkNames() error {
 	for _, q := range g.queries {
 		owner := "the query " + q.Name + " (" + q.src.where() + ")"
 		methods.add(q.Name, owner, "give the query another name")
-		if q.Cmd == ":many" {
-			methods.add(q.Name+"Seq", "the iterator of "+owner, "give the query another name")
+		if q.Cmd == ":many" || q.Cmd == ":copyfrom" {
+			methods.add(q.Name+"Seq", "the iterator form of "+owner, "give the query another name")
+		}
+		for _, name := range q.extraNames() {
+			pkg.add(name, owner, "give the query another name")
 		}
 		pkg.add(queryVar(q.Name), owner, "give the query another name")
 		for _, v := range []*value{&q.arg, &q.ret} {
@@ -126,7 +137,8 @@ func generatedBy(text string) bool {
 
 // writes reports whether this run writes the file.
 func (g *generator) writes(name string) bool {
-	if name == g.opts.OutputDBFileName || name == g.opts.OutputModelsFileName || g.opts.EmitInterface && name == g.opts.OutputQuerierFileName {
+	if name == g.opts.OutputDBFileName || name == g.opts.OutputModelsFileName || g.opts.EmitInterface && name == g.opts.OutputQuerierFileName ||
+		g.uses(":copyfrom") && name == g.opts.OutputCopyFromFileName || g.uses(":batch") && name == g.opts.OutputBatchFileName {
 		return true
 	}
 	return slices.ContainsFunc(g.queries, func(q *query) bool {

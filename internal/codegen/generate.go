@@ -130,7 +130,7 @@ func (g *generator) readQueries(ctx context.Context, sources []*sourceFile) {
 			continue
 		}
 		q := &query{Query: pq, src: src}
-		if g.verify(ctx, q) {
+		if g.verify(ctx, q) && g.buildBulk(ctx, q) {
 			g.noteDamage(q)
 			g.queries = append(g.queries, q)
 		}

@@ -25,6 +25,14 @@ func golden(t testing.TB) *project {
 	return p
 }
 
+// dropBulk leaves out the commands that sqlc's own generator has for pgx only.
+func (p *project) dropBulk(t testing.TB) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(p.dir, "queries", "bulk.sql")); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestGeneratedCodeIsTheGoldenOne(t *testing.T) {
 	p := golden(t)
 	got := p.mustGenerate(t)

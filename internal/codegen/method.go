@@ -12,9 +12,12 @@ type method struct {
 	*goFile
 	q        *query
 	receiver string // ReadQueries or Queries
-	prepare  string // q.r.PrepareRead or q.w.PrepareWrite
+	handle   string // what prepares: q.r, q.w, or tx in a transaction of the method's own
 	params   string // of the signature, after ctx
+	args     string // the same as a call passes them on
+	item     string // type of an element where the method takes a list
 	exprs    []bound
+	offset   string // added to the number of a parameter: "at+" or empty
 	returns  string // the type of a row
 }
 
@@ -25,14 +28,21 @@ type bound struct {
 }
 
 func (f *goFile) method(q *query) *method {
-	m := &method{goFile: f, q: q, receiver: "Queries", prepare: "q.w.PrepareWrite"}
+	m := &method{goFile: f, q: q, receiver: "Queries", handle: "q.w"}
 	if q.facts.readOnly {
-		m.receiver, m.prepare = "ReadQueries", "q.r.PrepareRead"
+		m.receiver, m.handle = "ReadQueries", "q.r"
 	}
 	packages := f.g.packageNames()
 	for _, v := range q.arg.variables() {
 		name := localName(v.name, packages)
-		m.params += ", " + name + " " + f.typ(v.typ)
+		m.args += ", " + name
+		if q.takesList() {
+			m.item = f.typ(v.typ)
+			m.params += ", " + name + " []" + m.item
+			name = "arg" // one of them
+		} else {
+			m.params += ", " + name + " " + f.typ(v.typ)
+		}
 		if q.arg.def == nil || !q.arg.emit {
 			m.exprs = append(m.exprs, bound{v.param, v.typ, name})
 			continue
@@ -53,7 +63,7 @@ func (f *goFile) method(q *query) *method {
 
 // packageNames are the names under which generated files import packages.
 func (g *generator) packageNames() map[string]bool {
-	names := map[string]bool{"context": true, "errors": true, "fmt": true, "iter": true, "json": true, "lido": true, "sql": true, "time": true}
+	names := map[string]bool{"context": true, "errors": true, "fmt": true, "iter": true, "json": true, "lido": true, "slices": true, "sql": true, "strings": true, "time": true}
 	for i := range g.opts.Overrides {
 		if t := g.opts.Overrides[i].typ; t.path != "" {
 			names[t.alias], names[path.Base(t.path)] = true, true
@@ -97,6 +107,8 @@ func (q *query) results(row string) string {
 		return "error"
 	case ":execresult":
 		return "(sql.Result, error)"
+	case ":batchexec", ":batchmany", ":batchone":
+		return "*" + q.batchType()
 	}
 	return "(int64, error)"
 }
@@ -120,7 +132,11 @@ func (m *method) failed() string {
 
 // open prepares and binds; onError is the statement to leave with.
 func (m *method) open(onError string) {
-	m.printf("stmt, err := %s(ctx, &%s)\nif err != nil {\n%s\n}\ndefer stmt.Close()\n", m.prepare, queryVar(m.q.Name), onError)
+	prepare := m.handle + ".PrepareWrite"
+	if m.q.facts.readOnly {
+		prepare = m.handle + ".PrepareRead"
+	}
+	m.printf("stmt, err := %s(ctx, &%s)\nif err != nil {\n%s\n}\ndefer stmt.Close()\n", prepare, queryVar(m.q.Name), onError)
 	for _, b := range m.exprs {
 		m.bind(b)
 	}
@@ -128,6 +144,12 @@ func (m *method) open(onError string) {
 
 func (m *method) one() {
 	m.head()
+	m.oneBody()
+	m.printf("}\n\n")
+}
+
+// oneBody reads one row and returns it.
+func (m *method) oneBody() {
 	ret := "i"
 	m.printf("var i %s\n", m.typ(m.q.ret.typeName()))
 	if m.q.ret.pointer && m.q.ret.def != nil {
@@ -143,14 +165,20 @@ func (m *method) one() {
 	}
 	m.columns()
 	if m.g.opts.WrapErrors {
-		m.printf("if err := stmt.Close(); err != nil {\n%s\n}\nreturn %s, nil\n}\n\n", leave, ret)
+		m.printf("if err := stmt.Close(); err != nil {\n%s\n}\nreturn %s, nil\n", leave, ret)
 	} else {
-		m.printf("return %s, stmt.Close()\n}\n\n", ret)
+		m.printf("return %s, stmt.Close()\n", ret)
 	}
 }
 
 func (m *method) many() {
 	m.head()
+	m.manyBody()
+	m.printf("}\n\n")
+}
+
+// manyBody reads every row and returns them.
+func (m *method) manyBody() {
 	leave := "return nil, " + m.failed()
 	m.open(leave)
 	if m.g.opts.EmitEmptySlices {
@@ -160,13 +188,13 @@ func (m *method) many() {
 	}
 	m.printf("row, err := stmt.Step()\nfor row && err == nil {\n")
 	m.row()
-	m.printf("items = append(items, %s)\nrow, err = stmt.Step()\n}\n", m.item())
+	m.printf("items = append(items, %s)\nrow, err = stmt.Step()\n}\n", m.handedOver())
 	m.printf("if err != nil {\n%s\n}\n", leave)
-	m.printf("if err := stmt.Close(); err != nil {\n%s\n}\nreturn items, nil\n}\n\n", leave)
+	m.printf("if err := stmt.Close(); err != nil {\n%s\n}\nreturn items, nil\n", leave)
 }
 
-// item is a row as it is handed over.
-func (m *method) item() string {
+// handedOver is a row as the method gives it to its caller.
+func (m *method) handedOver() string {
 	if m.q.ret.pointer && m.q.ret.def != nil {
 		return "&i"
 	}
@@ -186,7 +214,7 @@ func (m *method) seq() {
 	m.open(leave)
 	m.printf("row, err := stmt.Step()\nfor row && err == nil {\n")
 	m.row()
-	m.printf("row, err = stmt.Step()\nif err == nil && !yield(%s, nil) {\nreturn\n}\n}\n", m.item())
+	m.printf("row, err = stmt.Step()\nif err == nil && !yield(%s, nil) {\nreturn\n}\n}\n", m.handedOver())
 	m.printf("if err != nil {\n%s\n}\n", strings.TrimSuffix(leave, "\nreturn"))
 	m.printf("}\n}\n\n")
 }
@@ -205,11 +233,7 @@ func (m *method) exec() {
 		m.printf("_, err = stmt.Step()\nreturn err\n}\n\n")
 		return
 	}
-	if len(m.q.facts.results) > 0 { // rows that nobody wants still have to be stepped over
-		m.printf("row, err := stmt.Step()\nfor row && err == nil {\nrow, err = stmt.Step()\n}\nif err != nil {\n%s\n}\n", leave)
-	} else {
-		m.printf("if _, err := stmt.Step(); err != nil {\n%s\n}\n", leave)
-	}
+	m.runOut(leave)
 	switch m.q.Cmd {
 	case ":exec":
 		m.printf("return nil\n}\n\n")
@@ -222,16 +246,25 @@ func (m *method) exec() {
 	}
 }
 
+// runOut steps to the end of a statement whose rows nobody wants.
+func (m *method) runOut(onError string) {
+	if len(m.q.facts.results) > 0 {
+		m.printf("row, err := stmt.Step()\nfor row && err == nil {\nrow, err = stmt.Step()\n}\nif err != nil {\n%s\n}\n", onError)
+	} else {
+		m.printf("if _, err := stmt.Step(); err != nil {\n%s\n}\n", onError)
+	}
+}
+
 // plainTypes are the types with a method of Stmt or a function of the waist.
 var plainTypes = map[string]struct{ bind, column string }{
-	"int64":           {"stmt.BindInt64(%d, %s)", "stmt.ColumnInt64(%d)"},
-	"float64":         {"stmt.BindFloat64(%d, %s)", "stmt.ColumnFloat64(%d)"},
-	"string":          {"stmt.BindText(%d, %s)", "stmt.ColumnText(%d)"},
-	"[]byte":          {"stmt.BindBlob(%d, %s)", "stmt.ColumnBlob(%d, nil)"},
-	"bool":            {"lido.BindBool(stmt, %d, %s)", "lido.ColumnBool(stmt, %d)"},
-	"time.Time":       {"lido.BindTime(stmt, %d, %s)", "lido.ColumnTime(stmt, %d)"},
-	"json.RawMessage": {"lido.BindJSON(stmt, %d, %s)", "stmt.ColumnBlob(%d, nil)"},
-	anyType:           {"lido.BindAny(stmt, %d, %s)", "lido.ColumnAny(stmt, %d)"},
+	"int64":           {"stmt.BindInt64(%s, %s)", "stmt.ColumnInt64(%d)"},
+	"float64":         {"stmt.BindFloat64(%s, %s)", "stmt.ColumnFloat64(%d)"},
+	"string":          {"stmt.BindText(%s, %s)", "stmt.ColumnText(%d)"},
+	"[]byte":          {"stmt.BindBlob(%s, %s)", "stmt.ColumnBlob(%d, nil)"},
+	"bool":            {"lido.BindBool(stmt, %s, %s)", "lido.ColumnBool(stmt, %d)"},
+	"time.Time":       {"lido.BindTime(stmt, %s, %s)", "lido.ColumnTime(stmt, %d)"},
+	"json.RawMessage": {"lido.BindJSON(stmt, %s, %s)", "stmt.ColumnBlob(%d, nil)"},
+	anyType:           {"lido.BindAny(stmt, %s, %s)", "lido.ColumnAny(stmt, %d)"},
 }
 
 // nullTypes are database/sql's nullable types, their field and its type.
@@ -245,23 +278,24 @@ var nullTypes = map[string]struct{ field, typ string }{
 
 // bind writes the call that sets a parameter.
 func (m *method) bind(b bound) {
+	at := m.offset + strconv.Itoa(b.number)
 	if p := m.q.stmt.params[b.number-1]; p.slice {
-		m.printf("lido.BindSlice(stmt, %d, %s)\n", b.number, b.expr)
+		m.printf("lido.BindSlice(stmt, %s, %s)\n", at, b.expr)
 		return
 	}
 	if plain, ok := plainTypes[b.typ]; ok {
-		m.printf(plain.bind+"\n", b.number, b.expr)
+		m.printf(plain.bind+"\n", at, b.expr)
 		return
 	}
 	if null, ok := nullTypes[b.typ]; ok {
-		m.printf("if %s.Valid {\n"+plainTypes[null.typ].bind+"\n} else {\nstmt.BindNull(%d)\n}\n", b.expr, b.number, b.expr+"."+null.field, b.number)
+		m.printf("if %s.Valid {\n"+plainTypes[null.typ].bind+"\n} else {\nstmt.BindNull(%s)\n}\n", b.expr, at, b.expr+"."+null.field, at)
 		return
 	}
 	if plain, ok := plainTypes[strings.TrimPrefix(b.typ, "*")]; ok {
-		m.printf("if %s != nil {\n"+plain.bind+"\n} else {\nstmt.BindNull(%d)\n}\n", b.expr, b.number, "*"+b.expr, b.number)
+		m.printf("if %s != nil {\n"+plain.bind+"\n} else {\nstmt.BindNull(%s)\n}\n", b.expr, at, "*"+b.expr, at)
 		return
 	}
-	m.printf("lido.BindAny(stmt, %d, %s)\n", b.number, b.expr)
+	m.printf("lido.BindAny(stmt, %s, %s)\n", at, b.expr)
 }
 
 // row declares i and fills it from the current row.

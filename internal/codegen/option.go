@@ -45,6 +45,10 @@ type options struct {
 	OutputQuerierFileName string `json:"output_querier_file_name"`
 	OutputFilesSuffix     string `json:"output_files_suffix"`
 
+	// What the methods of these commands share is in a file of its own.
+	OutputBatchFileName    string `json:"output_batch_file_name"`
+	OutputCopyFromFileName string `json:"output_copyfrom_file_name"`
+
 	// Options of sqlc that change nothing here: statements are always
 	// prepared, and the driver is Lido's own.
 	EmitPreparedQueries bool   `json:"emit_prepared_queries"`
@@ -84,8 +88,6 @@ var notSupported = map[string]string{
 	"emit_all_enum_values":              "SQLite has no enums",
 	"emit_pointers_for_null_enum_types": "SQLite has no enums",
 	"sql_driver":                        "Lido has its own driver",
-	"output_batch_file_name":            ":batch commands are not generated yet",
-	"output_copyfrom_file_name":         ":copyfrom is not generated yet",
 }
 
 // parseOptions reads the plugin's options and the global ones, which come
@@ -201,6 +203,8 @@ func (o *options) complete(req *Request) error {
 	setDefault(&o.OutputDBFileName, "db.go")
 	setDefault(&o.OutputModelsFileName, "models.go")
 	setDefault(&o.OutputQuerierFileName, "querier.go")
+	setDefault(&o.OutputBatchFileName, "batch.go")
+	setDefault(&o.OutputCopyFromFileName, "copyfrom.go")
 	for i := range o.Overrides {
 		if err := o.Overrides[i].parse(req.Catalog.DefaultSchema); err != nil {
 			return fmt.Errorf("overrides[%d]: %w", i, err)

@@ -46,6 +46,7 @@ func TestOptionsMeanWhatTheyMeanToSqlc(t *testing.T) {
 	}
 	for i, set := range sets {
 		p := golden(t)
+		p.dropBulk(t)
 		name := fmt.Sprint(i)
 		if err := os.CopyFS(filepath.Join(all, name), os.DirFS(p.dir)); err != nil {
 			t.Fatal(err)

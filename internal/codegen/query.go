@@ -14,8 +14,9 @@ type query struct {
 	stmt  *statement
 	facts facts
 	proof
-	arg value
-	ret value
+	arg  value
+	ret  value
+	bulk bulkInsert // of :copyfrom
 }
 
 // value is what a method takes or returns: nothing, one scalar, or a struct.
@@ -66,10 +67,21 @@ func (v *value) variables() []variable {
 	return []variable{{v.name, v.goType(), v.param}}
 }
 
-func (q *query) returnsRows() bool { return q.Cmd == ":one" || q.Cmd == ":many" }
+// returnsRows reports whether the method hands rows to its caller.
+func (q *query) returnsRows() bool {
+	return slices.Contains([]string{":one", ":many", ":batchone", ":batchmany"}, q.Cmd)
+}
 
-// commands that are generated so far.
-var commands = []string{":one", ":many", ":exec", ":execrows", ":execlastid", ":execresult"}
+func (q *query) isBatch() bool { return strings.HasPrefix(q.Cmd, ":batch") }
+
+// takesList reports whether the method takes a list of arguments.
+func (q *query) takesList() bool { return q.Cmd == ":copyfrom" || q.isBatch() }
+
+// commands are those of sqlc for SQLite, and those that sqlc has for pgx only.
+var commands = []string{
+	":one", ":many", ":exec", ":execrows", ":execlastid", ":execresult",
+	":copyfrom", ":batchexec", ":batchmany", ":batchone",
+}
 
 // buildValues decides what the methods take and return.
 func (g *generator) buildValues() []problem {
@@ -114,7 +126,7 @@ func (g *generator) buildArg(q *query) error {
 	if err != nil {
 		return err
 	}
-	q.arg = value{name: "arg", def: def, emit: len(params) > limit, pointer: g.opts.EmitParamsStructPointers}
+	q.arg = value{name: "arg", def: def, emit: len(params) > limit || q.takesList(), pointer: g.opts.EmitParamsStructPointers}
 	return nil
 }
 

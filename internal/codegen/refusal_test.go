@@ -104,7 +104,10 @@ func TestDifferencesFromWhatSqlcSawAreErrors(t *testing.T) {
 		{"SELECT @a + @b", "queries/items.sql:2:13 A: sqlc did not see the parameter b; it knows 1 a", one("A", a)},
 		{"SELECT 1", "queries/items.sql:2:1 A: sqlc sees 1 parameters (1 a), the source has 0", one("A", a)},
 		{"SELECT 1", "items.sql:1:1 B: sqlc knows this query, but no file under \"queries\" has it", one("B")},
-		{"SELECT 1", "queries/items.sql:1:1 A: :copyfrom is not supported", &codegen.Query{Name: "A", Cmd: ":copyfrom"}},
+		{"SELECT 1", "queries/items.sql:1:1 A: :copy is not supported", &codegen.Query{Name: "A", Cmd: ":copy"}},
+		{"SELECT 1", "queries/items.sql:2:1 A: :copyfrom needs at least one parameter", &codegen.Query{Name: "A", Cmd: ":copyfrom"}},
+		{"SELECT @a", "queries/items.sql:2:1 A: :copyfrom needs an INSERT with one row of VALUES", &codegen.Query{Name: "A", Cmd: ":copyfrom", Params: []*codegen.Parameter{a}}},
+		{"SELECT 1", "queries/items.sql:2:1 A: :batchone needs at least one parameter", &codegen.Query{Name: "A", Cmd: ":batchone", Columns: one("A").Columns}},
 	} {
 		if _, err := generateHere(t, files(c.sql), c.query); err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %s", c.sql, err, c.want)

@@ -90,6 +90,12 @@ func (g *generator) render() (*Response, error) {
 	if g.opts.EmitInterface {
 		files = append(files, g.renderQuerier())
 	}
+	if g.uses(":copyfrom") {
+		files = append(files, g.renderCopyFrom())
+	}
+	if g.uses(":batch") {
+		files = append(files, g.renderBatch())
+	}
 	bySource := map[string]*goFile{}
 	for _, q := range g.queries {
 		f := bySource[q.Filename]
@@ -181,12 +187,8 @@ func queryVar(name string) string { return lowerFirst(name) + "Query" }
 // query writes the statement of a query, its structs and its methods.
 func (f *goFile) query(q *query) {
 	f.use("context", waist)
-	f.printf("var %s = lido.Query{\nName: %q,\nSQL: %s,\nSource: %q,\n", queryVar(q.Name), q.Name, goString(q.stmt.sql()), q.src.where())
-	if q.facts.readOnly {
-		f.printf("ReadOnly: true,\n")
-	}
-	f.tables("Reads", q.facts.reads)
-	f.tables("Writes", q.facts.writes)
+	f.printf("var %s = lido.Query{\n", queryVar(q.Name))
+	f.queryFields(q, goString(q.stmt.sql()))
 	f.printf("}\n\n")
 	if q.arg.emit {
 		f.structType(q.arg.def.name, q.arg.def.unique())
@@ -201,9 +203,28 @@ func (f *goFile) query(q *query) {
 	case ":many":
 		m.many()
 		m.seq()
+	case ":copyfrom":
+		m.copyFrom()
+	case ":batchexec", ":batchmany", ":batchone":
+		m.batch()
 	default:
 		m.exec()
 	}
+}
+
+// queryFields writes the fields of a lido.Query; sql is a Go expression.
+func (f *goFile) queryFields(q *query, sql string) {
+	f.printf("Name: %q,\nSQL: %s,\nSource: %q,\n", q.Name, sql, q.src.where())
+	if q.facts.readOnly {
+		f.printf("ReadOnly: true,\n")
+	}
+	f.tables("Reads", q.facts.reads)
+	f.tables("Writes", q.facts.writes)
+}
+
+// uses reports whether some query has a command that starts with cmd.
+func (g *generator) uses(cmd string) bool {
+	return slices.ContainsFunc(g.queries, func(q *query) bool { return strings.HasPrefix(q.Cmd, cmd) })
 }
 
 func (f *goFile) tables(field string, names []string) {

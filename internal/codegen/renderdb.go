@@ -1,6 +1,9 @@
 package codegen
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // renderDB writes the handles that the methods hang on.
 func (g *generator) renderDB() *goFile {
@@ -45,6 +48,22 @@ func (q *Queries) Savepoint(ctx context.Context, fn func(ctx context.Context, q 
 	})
 }
 `)
+	if g.writesInOne() {
+		f.printf(`
+// inTransaction runs fn in one transaction of its own: of w where that is a
+// database, in a savepoint where it is a transaction.
+func inTransaction(ctx context.Context, w lido.Writer, fn func(ctx context.Context, tx lido.Tx) error) error {
+	switch w := w.(type) {
+	case lido.Tx:
+		return w.Savepoint(ctx, fn)
+	case lido.Database:
+		return w.Write(ctx, fn)
+	}
+	return fmt.Errorf("%%T can begin no transaction: it is neither a lido.Database nor a lido.Tx", w)
+}
+`)
+		f.use("fmt")
+	}
 	if *g.opts.EmitStore {
 		f.printf("%s", strings.ReplaceAll(`
 // Store runs the queries on a database. It is safe for concurrent use.
@@ -105,6 +124,11 @@ func scanColumn[T any](stmt lido.Stmt, i int) T {
 `)
 	}
 	return f
+}
+
+// writesInOne reports whether some method needs a transaction of its own.
+func (g *generator) writesInOne() bool {
+	return slices.ContainsFunc(g.queries, func(q *query) bool { return q.takesList() && !q.facts.readOnly })
 }
 
 // renderQuerier writes the interfaces behind which fakes can stand. Iterators

@@ -29,16 +29,17 @@ type facts struct {
 
 // engine is a database in memory that holds the schema.
 type engine struct {
-	conn     *sqlite.Conn
-	tables   map[string]string            // base tables: lower-case name to the name as declared
-	views    map[string]bool              // in lower case
-	content  map[string]string            // FTS5 tables that keep their text in another table
-	notNull  map[string]map[string]bool   // table to column, both in lower case
-	affinity map[string]map[string]string // the declared types, likewise
-	unique   map[string]int               // unique keys, and of how many columns
-	prepared map[string]prepared
-	refusal  string // why the authorizer said no
-	seen     *access
+	conn      *sqlite.Conn
+	tables    map[string]string            // base tables: lower-case name to the name as declared
+	views     map[string]bool              // in lower case
+	content   map[string]string            // FTS5 tables that keep their text in another table
+	notNull   map[string]map[string]bool   // table to column, both in lower case
+	affinity  map[string]map[string]string // the declared types, likewise
+	unique    map[string]int               // unique keys, and of how many columns
+	prepared  map[string]prepared
+	failKeeps bool   // somewhere in the schema FAIL keeps what a failed statement did
+	refusal   string // why the authorizer said no
+	seen      *access
 }
 
 // prepared is an answer that is given again for the same text: the engine asks
@@ -96,6 +97,11 @@ var ftsContent = regexp.MustCompile(`(?is)\busing\s+fts[45]\s*\(.*\bcontent\s*=\
 func (e *engine) readCatalog(ctx context.Context) error {
 	e.tables, e.content, e.views = map[string]string{}, map[string]string{}, map[string]bool{}
 	e.notNull, e.affinity = map[string]map[string]bool{}, map[string]map[string]string{}
+	failing, err := e.strings(ctx, "SELECT count(*) > 0 FROM sqlite_schema WHERE sql LIKE '%fail%'", 1)
+	if err != nil {
+		return err
+	}
+	e.failKeeps = failing[0][0] == "1"
 	names, err := e.strings(ctx, "SELECT name FROM pragma_database_list", 1)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 // ReadQuerier is what [ReadQueries] can do, iterators aside.
 type ReadQuerier interface {
 	Anything(ctx context.Context, id int64) (interface{}, error)
+	AuthorsByID(ctx context.Context, id []int64) *AuthorsByIDBatchResults
 	BookPair(ctx context.Context) ([]BookPairRow, error)
 	BooksByDigest(ctx context.Context, digests [][]byte) ([]string, error)
 	// BooksWithAuthors shows books whether or not they have an author.
@@ -30,20 +31,31 @@ type ReadQuerier interface {
 	Shelf(ctx context.Context) ([]Shelf, error)
 	// SortAuthors uses one parameter twice, once in a CASE.
 	SortAuthors(ctx context.Context, by interface{}) ([]string, error)
+	TitlesOf(ctx context.Context, authorID []sql.NullInt64) *TitlesOfBatchResults
 }
 
 // Querier is what [Queries] can do, iterators aside.
 type Querier interface {
 	ReadQuerier
 	AddAuthor(ctx context.Context, name string) (int64, error)
+	// One author for each name, with what the database made of it.
+	AddAuthors(ctx context.Context, name []string) *AddAuthorsBatchResults
+	AddBorn(ctx context.Context, arg []AddBornParams) *AddBornBatchResults
 	// CreateAuthor adds an author.
 	CreateAuthor(ctx context.Context, arg CreateAuthorParams) (Author, error)
 	CreateBook(ctx context.Context, arg CreateBookParams) (int64, error)
 	// DeleteAuthor deletes an author, and by foreign key the books and loans.
 	DeleteAuthor(ctx context.Context, id int64) error
+	DeleteAuthors(ctx context.Context, id []int64) *DeleteAuthorsBatchResults
+	// Authors as another library lists them.
+	ImportAuthors(ctx context.Context, arg []ImportAuthorsParams) (int64, error)
+	ImportBooks(ctx context.Context, arg []ImportBooksParams) (int64, error)
+	ImportNames(ctx context.Context, name []string) (int64, error)
 	LastRowID(ctx context.Context) (int64, error)
 	Lend(ctx context.Context, arg LendParams) error
+	RenameAuthors(ctx context.Context, arg []RenameAuthorsParams) *RenameAuthorsBatchResults
 	RetireAuthor(ctx context.Context, id int64) (int64, error)
+	Retitle(ctx context.Context, arg []RetitleParams) *RetitleBatchResults
 	TouchAuthor(ctx context.Context, arg TouchAuthorParams) (sql.Result, error)
 }
 
