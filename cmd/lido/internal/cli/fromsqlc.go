@@ -40,6 +40,11 @@ func (i *initialize) convert(dir string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	changed := apply(string(data), hunks)
+	// What this knows of YAML's many forms is not all of them.
+	if left, _, err := fromSQLC(changed); err != nil || len(left) > 0 {
+		return fmt.Errorf("%s cannot be changed line by line (%v); write the codegen: block by hand", name, err)
+	}
 	for _, w := range warnings {
 		fmt.Fprintf(i.Stderr, "lido init: %s\n", w)
 	}
@@ -52,7 +57,7 @@ func (i *initialize) convert(dir string) error {
 	if i.dryRun {
 		return nil
 	}
-	if err := os.WriteFile(name, []byte(apply(lines, hunks)), info.Mode().Perm()); err != nil {
+	if err := os.WriteFile(name, []byte(changed), info.Mode().Perm()); err != nil {
 		return err
 	}
 	fmt.Fprintf(i.Stderr, "lido init: changed %s; run \"go get -tool %s\" and \"lido generate\" next\n", name, commandPackage)
@@ -68,7 +73,11 @@ type hunk struct {
 // fromSQLC returns what to change in a configuration of sqlc.
 func fromSQLC(text string) (hunks []hunk, warnings []string, err error) {
 	var root yaml.Node
+	var checked any // refuses what a Node lets pass, such as a key twice
 	if err := yaml.Unmarshal([]byte(text), &root); err != nil {
+		return nil, nil, err
+	}
+	if err := yaml.Unmarshal([]byte(text), &checked); err != nil {
 		return nil, nil, err
 	}
 	if len(root.Content) == 0 {
@@ -95,6 +104,9 @@ func fromSQLC(text string) (hunks []hunk, warnings []string, err error) {
 		}
 		if len(gen.Content) != 2 || gen.Style&yaml.FlowStyle != 0 || options.Style&yaml.FlowStyle != 0 {
 			return nil, nil, fmt.Errorf("line %d: gen: must hold go: alone, each option on a line of its own", key.Line)
+		}
+		if k, _ := entry(s, "codegen"); k != nil {
+			return nil, nil, fmt.Errorf("line %d: there is a codegen: beside gen:; add Lido's plugin to it by hand", k.Line)
 		}
 		h, err := codegenBlock(lines, key, goKey, options)
 		if err != nil {
@@ -136,7 +148,8 @@ func codegenBlock(lines []string, key, goKey, options *yaml.Node) (hunk, error) 
 		return hunk{}, fmt.Errorf("line %d: go: names no out: folder", goKey.Line)
 	}
 	pad := strings.Repeat(" ", indent)
-	head := lines[from][:indent] // "  - " where gen: comes first in the entry
+	head, _, _ := strings.Cut(lines[from], key.Value) // "  - " where gen: comes first in the entry
+	head = strings.TrimRight(head, `"'`)
 	with := []string{
 		head + "codegen:",
 		pad + "  - plugin: lido",
@@ -229,15 +242,20 @@ func splitLines(text string) []string {
 }
 
 // apply returns the text with every hunk in place.
-func apply(lines []string, hunks []hunk) string {
+func apply(text string, hunks []hunk) string {
 	var out []string
+	lines := splitLines(text)
 	at := 0
 	for _, h := range hunks {
 		out = append(out, lines[at:h.from]...)
 		out = append(out, h.with...)
 		at = h.to
 	}
-	return strings.Join(append(out, lines[at:]...), "\n") + "\n"
+	end := ""
+	if strings.HasSuffix(text, "\n") {
+		end = "\n"
+	}
+	return strings.Join(append(out, lines[at:]...), "\n") + end
 }
 
 // diff writes hunks in the unified form, with no lines around them.
