@@ -60,6 +60,13 @@ func (g *generator) checkNames() error {
 		pkg.add(m.name, "the model of table "+m.table.Name, remedy)
 	}
 	methods := &names{owner: map[string]string{}}
+	if g.opts.Compat {
+		pkg.add("DBTX", "the type DBTX of compat", "")
+	}
+	if g.opts.EmitPreparedQueries {
+		pkg.add("Prepare", "the function Prepare of emit_prepared_queries", "")
+		methods.add("Close", "the method Close of emit_prepared_queries", "")
+	}
 	for _, own := range []string{"ReadQueries", "WithTx", "Savepoint", "Queries", "r", "w"} {
 		methods.add(own, "Lido's own "+own, "")
 	}
@@ -78,6 +85,9 @@ func (g *generator) checkNames() error {
 			pkg.add(name, owner, "give the query another name")
 		}
 		pkg.add(queryVar(q.Name), owner, "give the query another name")
+		if g.opts.EmitExportedQueries && q.Cmd != ":copyfrom" {
+			pkg.add(exported(q.Name), "the SQL of "+owner, "leave out the option emit_exported_queries, or rename")
+		}
 		for _, v := range []*value{&q.arg, &q.ret} {
 			if v.emit {
 				remedy := "give the query another name"

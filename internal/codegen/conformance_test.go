@@ -122,12 +122,6 @@ func compareAll(t *testing.T, paths []string, database bool) {
 	}
 }
 
-// refused are cases that Lido refuses and sqlc's own generator does not, with
-// the words of the refusal.
-var refused = map[string]string{
-	"emit_methods_with_db_argument__sqlite": "is not supported: the handle belongs to Queries",
-}
-
 // brokenWithDatabase are cases in which sqlc itself stumbles as soon as it
 // asks a database.
 var brokenWithDatabase = map[string]string{
@@ -139,7 +133,7 @@ func (p *project) mustRefuse(name string) (words string, ok bool) {
 	if _, err := os.Stat(filepath.Join(p.dir, "stderr.txt")); err == nil {
 		return "query.sql:", true // sqlc's own suite wants it
 	}
-	if words, ok = refused[name]; !ok && p.database {
+	if p.database {
 		words, ok = brokenWithDatabase[name]
 	}
 	return words, ok

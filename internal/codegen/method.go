@@ -28,9 +28,16 @@ type bound struct {
 }
 
 func (f *goFile) method(q *query) *method {
-	m := &method{goFile: f, q: q, receiver: "Queries", handle: "q.w"}
+	m := &method{goFile: f, q: q, receiver: q.receiver(), handle: "q.w"}
 	if q.facts.readOnly {
-		m.receiver, m.handle = "ReadQueries", "q.r"
+		m.handle = "q.r"
+	}
+	if f.g.opts.EmitMethodsWithDBArgument {
+		f.use(waist)
+		m.handle, m.params = "db", ", db lido.Writer"
+		if q.facts.readOnly {
+			m.params = ", db lido.Reader"
+		}
 	}
 	packages := f.g.packageNames()
 	for _, v := range q.arg.variables() {
@@ -63,7 +70,7 @@ func (f *goFile) method(q *query) *method {
 
 // packageNames are the names under which generated files import packages.
 func (g *generator) packageNames() map[string]bool {
-	names := map[string]bool{"context": true, "errors": true, "fmt": true, "iter": true, "json": true, "lido": true, "slices": true, "sql": true, "strings": true, "time": true}
+	names := map[string]bool{"db": g.opts.EmitMethodsWithDBArgument, "context": true, "errors": true, "fmt": true, "iter": true, "json": true, "lido": true, "slices": true, "sql": true, "strings": true, "time": true}
 	for i := range g.opts.Overrides {
 		if t := g.opts.Overrides[i].typ; t.path != "" {
 			names[t.alias], names[path.Base(t.path)] = true, true

@@ -65,6 +65,12 @@ func lowerFirst(s string) string {
 	return string(unicode.ToLower(r)) + s[n:]
 }
 
+// exported is a name with its first letter raised.
+func exported(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
+}
+
 // modelName is the name of the struct for a table.
 func (o *options) modelName(schema, table string) string {
 	name := table

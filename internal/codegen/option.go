@@ -28,6 +28,9 @@ type options struct {
 	EmitResultStructPointers    bool     `json:"emit_result_struct_pointers"`
 	EmitParamsStructPointers    bool     `json:"emit_params_struct_pointers"`
 	EmitPointersForNullTypes    bool     `json:"emit_pointers_for_null_types"`
+	EmitExportedQueries         bool     `json:"emit_exported_queries"`
+	EmitMethodsWithDBArgument   bool     `json:"emit_methods_with_db_argument"`
+	EmitPreparedQueries         bool     `json:"emit_prepared_queries"`
 	EmitSQLAsComment            bool     `json:"emit_sql_as_comment"`
 	OmitUnusedStructs           bool     `json:"omit_unused_structs"`
 	OmitSqlcVersion             bool     `json:"omit_sqlc_version"`
@@ -49,11 +52,6 @@ type options struct {
 	OutputBatchFileName    string `json:"output_batch_file_name"`
 	OutputCopyFromFileName string `json:"output_copyfrom_file_name"`
 
-	// Options of sqlc that change nothing here: statements are always
-	// prepared, and the driver is Lido's own.
-	EmitPreparedQueries bool   `json:"emit_prepared_queries"`
-	SQLPackage          string `json:"sql_package"`
-
 	// Lido's own.
 
 	// StrictTypes lets the engine type what sqlc could only call any, makes
@@ -63,6 +61,10 @@ type options struct {
 	// it is left out. StoreName is its name, "Store" if left out.
 	EmitStore *bool  `json:"emit_store"`
 	StoreName string `json:"store_name"`
+
+	// Compat writes DBTX, the one name of sqlc's package that Lido's has no use
+	// for, so that a program which mentions it compiles.
+	Compat bool `json:"compat"`
 
 	// Verify says what a query that the engine refuses comes to: "error" (the
 	// default), "warn" (a note in the report), or "off" (no engine is asked).
@@ -77,17 +79,18 @@ type options struct {
 	SqlcOnly []string `json:"sqlc_only"`
 
 	initialisms map[string]bool
+	idle        []string // names of options that were given and change nothing
 }
 
-// notSupported are options of sqlc's generator that Lido does not have, with
-// the reason.
-var notSupported = map[string]string{
-	"emit_methods_with_db_argument":     "the handle belongs to Queries; use WithTx or New",
-	"emit_exported_queries":             "queries are lido.Query values, kept private",
+// idleOptions are options of sqlc's generator that are accepted and change
+// nothing, with the reason that the report gives.
+var idleOptions = map[string]string{
 	"emit_enum_valid_method":            "SQLite has no enums",
 	"emit_all_enum_values":              "SQLite has no enums",
 	"emit_pointers_for_null_enum_types": "SQLite has no enums",
-	"sql_driver":                        "Lido has its own driver",
+	"sql_driver":                        "the code runs on Lido's own driver",
+	"sql_package":                       "the code is written for package lido",
+	"emit_prepared_queries":             "every statement is prepared once and kept; Prepare and Close are there so that their callers compile",
 }
 
 // parseOptions reads the plugin's options and the global ones, which come
@@ -98,7 +101,7 @@ func parseOptions(req *Request) (*options, error) {
 		return nil, err
 	}
 	var global options
-	if err := decodeOptions(req.GlobalOptions, &global); err != nil {
+	if err := decodeOptions(req.GlobalOptions, &global, "overrides", "rename"); err != nil {
 		return nil, fmt.Errorf("global options: %w", err)
 	}
 	o.Overrides = append(global.Overrides, o.Overrides...)
@@ -112,8 +115,8 @@ func parseOptions(req *Request) (*options, error) {
 }
 
 // decodeOptions refuses names that it does not know and says which known name
-// is nearest.
-func decodeOptions(data []byte, o *options) error {
+// is nearest. If names are given, only those can be set.
+func decodeOptions(data []byte, o *options, only ...string) error {
 	if len(bytes.TrimSpace(data)) == 0 || string(bytes.TrimSpace(data)) == "null" {
 		return nil
 	}
@@ -121,20 +124,25 @@ func decodeOptions(data []byte, o *options) error {
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return fmt.Errorf("options: %w", err)
 	}
-	known := optionNames()
+	known := only
+	if known == nil {
+		known = jsonNames(reflect.TypeFor[options]())
+	}
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
-		if why, ok := notSupported[name]; ok {
-			if v := string(raw[name]); v == "false" || v == "null" || v == `""` {
-				delete(raw, name)
-				continue
+		if idleOptions[name] != "" && only == nil {
+			if v := string(raw[name]); v != "false" && v != "null" && v != `""` {
+				o.idle = append(o.idle, name)
 			}
-			return fmt.Errorf("option %q is not supported: %s", name, why)
+			continue // emit_prepared_queries is read below all the same
 		}
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("there is no option %q; did you mean %q?", name, nearest(name, known))
+			return fmt.Errorf("there is no option %q; did you mean %q?", name, nearest(name, slices.Concat(known, slices.Collect(maps.Keys(idleOptions)))))
 		}
 	}
 	for name, value := range raw {
+		if !slices.Contains(known, name) {
+			continue
+		}
 		if err := json.Unmarshal([]byte(`{"`+name+`":`+string(value)+`}`), o); err != nil {
 			var wrong *json.UnmarshalTypeError
 			if errors.As(err, &wrong) {
@@ -146,9 +154,10 @@ func decodeOptions(data []byte, o *options) error {
 	return nil
 }
 
-func optionNames() []string {
+// jsonNames are the names that the fields of a struct have in JSON.
+func jsonNames(t reflect.Type) []string {
 	var names []string
-	for f := range reflect.TypeFor[options]().Fields() {
+	for f := range t.Fields() {
 		if name := f.Tag.Get("json"); name != "" {
 			names = append(names, name)
 		}
@@ -178,17 +187,20 @@ func (o *options) complete(req *Request) error {
 	default:
 		return fmt.Errorf("option \"json_tags_case_style\" is %q; it is one of camel, pascal, snake, none", o.JSONTagsCaseStyle)
 	}
-	if o.SQLPackage != "" && o.SQLPackage != "database/sql" {
-		return fmt.Errorf("option \"sql_package\" is %q; Lido has its own, leave the option out", o.SQLPackage)
-	}
 	if o.StoreName == "" {
 		o.StoreName = "Store"
 	}
 	if !isGoName(o.StoreName) || strings.ToUpper(o.StoreName[:1]) != o.StoreName[:1] {
 		return fmt.Errorf("option \"store_name\": %q is not an exported Go name", o.StoreName)
 	}
+	if o.EmitMethodsWithDBArgument && o.EmitPreparedQueries {
+		return errors.New(`options "emit_prepared_queries" and "emit_methods_with_db_argument" exclude each other, as with sqlc`)
+	}
+	if o.EmitMethodsWithDBArgument && o.EmitStore != nil && *o.EmitStore {
+		return errors.New(`options "emit_store" and "emit_methods_with_db_argument" exclude each other: a store brings the database to the methods`)
+	}
 	if o.EmitStore == nil {
-		o.EmitStore = new(true)
+		o.EmitStore = new(!o.EmitMethodsWithDBArgument)
 	}
 	if err := o.completeChecks(); err != nil {
 		return err

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"go/types"
+	"maps"
+	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,6 +23,10 @@ type override struct {
 	Nullable    bool       `json:"nullable"`
 	Unsigned    bool       `json:"unsigned"`
 	Column      string     `json:"column"`
+
+	// What sqlc once called DBType and Nullable.
+	PostgresType string `json:"postgres_type"`
+	Null         bool   `json:"null"`
 
 	typ     goImport // parsed GoType
 	tags    map[string]string
@@ -45,7 +52,33 @@ func (g *goTypeSpec) UnmarshalJSON(data []byte) error {
 		return json.Unmarshal(data, &g.spec)
 	}
 	type parts goTypeSpec
+	if err := knownNames("go_type", data, reflect.TypeFor[parts]()); err != nil {
+		return err
+	}
 	return json.Unmarshal(data, (*parts)(g))
+}
+
+// UnmarshalJSON refuses names that it does not know.
+func (o *override) UnmarshalJSON(data []byte) error {
+	type parts override
+	if err := knownNames("an override", data, reflect.TypeFor[parts]()); err != nil {
+		return err
+	}
+	return json.Unmarshal(data, (*parts)(o))
+}
+
+func knownNames(what string, data []byte, t reflect.Type) error {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	known := jsonNames(t)
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("%s has no %q; did you mean %q?", what, name, nearest(name, known))
+		}
+	}
+	return nil
 }
 
 // goImport is a Go type as generated code spells it, and what it imports.
@@ -56,6 +89,10 @@ type goImport struct {
 }
 
 func (o *override) parse(defaultSchema string) error {
+	if o.DBType == "" {
+		o.DBType = o.PostgresType
+	}
+	o.Nullable = o.Nullable || o.Null
 	switch {
 	case o.Column != "" && o.DBType != "":
 		return fmt.Errorf("gives both column %q and db_type %q; give one", o.Column, o.DBType)

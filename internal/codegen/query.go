@@ -72,6 +72,14 @@ func (q *query) returnsRows() bool {
 	return slices.Contains([]string{":one", ":many", ":batchone", ":batchmany"}, q.Cmd)
 }
 
+// receiver is the type that the method hangs on.
+func (q *query) receiver() string {
+	if q.facts.readOnly {
+		return "ReadQueries"
+	}
+	return "Queries"
+}
+
 func (q *query) isBatch() bool { return strings.HasPrefix(q.Cmd, ":batch") }
 
 // takesList reports whether the method takes a list of arguments.

@@ -187,8 +187,13 @@ func queryVar(name string) string { return lowerFirst(name) + "Query" }
 // query writes the statement of a query, its structs and its methods.
 func (f *goFile) query(q *query) {
 	f.use("context", waist)
+	sql := goString(q.stmt.sql())
+	if f.g.opts.EmitExportedQueries && q.Cmd != ":copyfrom" {
+		f.printf("// %s is the SQL of [%s.%s].\nconst %s = %s\n\n", exported(q.Name), q.receiver(), q.Name, exported(q.Name), sql)
+		sql = exported(q.Name)
+	}
 	f.printf("var %s = lido.Query{\n", queryVar(q.Name))
-	f.queryFields(q, goString(q.stmt.sql()))
+	f.queryFields(q, sql)
 	f.printf("}\n\n")
 	if q.arg.emit {
 		f.structType(q.arg.def.name, q.arg.def.unique())
@@ -249,6 +254,9 @@ func (g *generator) report() *File {
 		}
 	}
 	fmt.Fprintf(&b, "lido %s: %d queries, %d of them read-only; %d models\n", Version, len(g.queries), readOnly, len(g.models))
+	for _, name := range g.opts.idle {
+		fmt.Fprintf(&b, "option %s changes nothing: %s\n", name, idleOptions[name])
+	}
 	sortProblems(g.notes)
 	for _, n := range g.notes {
 		fmt.Fprintf(&b, "%s\n", n)

@@ -8,12 +8,29 @@ import (
 // renderDB writes the handles that the methods hang on.
 func (g *generator) renderDB() *goFile {
 	f := g.file(g.opts.OutputDBFileName)
-	f.use("context", "errors", waist)
+	f.use(waist)
 	f.printf(`// This code was written for the waist that GenV1 stands for. Where it does not
 // compile, the library is of another version: run "go generate ./..." or
 // "lido generate" to write it anew.
 const _ = lido.GenV1
 
+`)
+	if g.opts.EmitMethodsWithDBArgument {
+		f.printf(`
+// ReadQueries are the queries that cannot change the database.
+type ReadQueries struct{}
+
+// Queries are all queries. On a database each call is a transaction of its own.
+type Queries struct {
+	ReadQueries
+}
+
+// New returns the queries.
+func New() *Queries { return &Queries{} }
+`)
+	} else {
+		f.use("errors")
+		f.printf(`
 // ReadQueries are the queries that cannot change the database.
 type ReadQueries struct {
 	r lido.Reader
@@ -48,6 +65,25 @@ func (q *Queries) Savepoint(ctx context.Context, fn func(ctx context.Context, q 
 	})
 }
 `)
+	}
+	if g.opts.Compat {
+		f.printf(`
+// DBTX is what the queries run on, under the name that sqlc gives it.
+type DBTX = lido.Writer
+`)
+	}
+	if g.opts.EmitPreparedQueries {
+		f.printf(`
+// Prepare is New: each statement is prepared when it first runs, and kept.
+func Prepare(ctx context.Context, db lido.Writer) (*Queries, error) { return New(db), nil }
+
+// Close does nothing: the database owns the prepared statements.
+func (q *Queries) Close() error { return nil }
+`)
+	}
+	if g.writesInOne() || !g.opts.EmitMethodsWithDBArgument {
+		f.use("context")
+	}
 	if g.writesInOne() {
 		f.printf(`
 // inTransaction runs fn in one transaction of its own: of w where that is a
