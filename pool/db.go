@@ -22,6 +22,7 @@ type DB struct {
 	cfg     Config
 	readers *Pool[*sqlite.Conn]
 	writer  *Pool[*sqlite.Conn] // nil if read-only
+	hadWAL  bool                // there was a -wal file before Open
 
 	started []Service
 	done    chan struct{} // closed when Close begins
@@ -66,6 +67,8 @@ func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
 	if err := db.claim(); err != nil {
 		return nil, err
 	}
+	_, statErr := os.Stat(path + "-wal")
+	db.hadWAL = statErr == nil
 	if err := db.open(ctx); err != nil {
 		// The caller's context may be what failed; closing must go on.
 		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
@@ -234,21 +237,21 @@ func (db *DB) Close(ctx context.Context) error {
 	return db.closeErr
 }
 
-// removeWAL opens and closes the file once more if a WAL is left: the writer
-// may have been closed for idleness long before the last reader was.
+// removeWAL opens and closes the file once more if a WAL is left that was not
+// there before, or that a writer of this pool has used: the writer may have been
+// closed for idleness long before the last reader, and readers make a WAL but
+// cannot remove it.
 func (db *DB) removeWAL(ctx context.Context) error {
-	if db.writer == nil {
+	wrote := db.writer != nil && db.writer.Stat().Created > 0
+	if db.hadWAL && !wrote {
 		return nil
 	}
 	if _, err := os.Stat(db.path + "-wal"); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if db.writer.Stat().Created == 0 {
-		return nil // never opened: the WAL is not ours
-	}
 	c, err := sqlite.Open(context.WithoutCancel(ctx), db.path, sqlite.Options{BusyTimeout: time.Second})
 	if err != nil {
-		// Somebody removed or damaged the file; the reasons were told before.
+		// Somebody removed or damaged the file, or it may only be read.
 		return nil
 	}
 	return c.Close()

@@ -912,3 +912,23 @@ func TestReadersThatAreKeptIdleDoNotRaceTheFirstOpen(t *testing.T) {
 		}
 	}
 }
+
+func TestAReadOnlyDatabaseLeavesNoWALThatWasNotThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	db := openDBAt(t, path, pool.Config{})
+	if err := errors.Join(run(t.Context(), db, insertItem, "a"), db.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	reader := openDBAt(t, path, pool.Config{ReadOnly: true}) // its cleanup looks for -wal
+	if n := count(t, t.Context(), reader); n != 1 {
+		t.Error(n)
+	}
+	for _, err := range []error{
+		run(t.Context(), reader, insertItem, "b"),
+		reader.Write(t.Context(), func(context.Context, lido.Tx) error { return nil }),
+	} {
+		if !errors.Is(err, lido.ErrReadOnly) || !strings.Contains(err.Error(), "Config.ReadOnly") {
+			t.Errorf("%v", err)
+		}
+	}
+}
