@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// same compares values of types that are written alike in two packages, and
+// Same compares values of types that are written alike in two packages, and
 // says where they differ first.
-func same(want, got any) string {
+func Same(want, got any) string {
 	return sameValue("result", reflect.ValueOf(want), reflect.ValueOf(got))
 }
 

@@ -240,7 +240,7 @@ func (r *run) call(name, args, place string, stockDB StockDB, lidoDB lido.Writer
 	if stockErr != nil || lidoErr != nil {
 		return call
 	}
-	compare := same
+	compare := Same
 	if r.variant == "strict" {
 		compare = alike
 	}
@@ -249,7 +249,7 @@ func (r *run) call(name, args, place string, stockDB StockDB, lidoDB lido.Writer
 	}
 	// What differs from itself (random(), say) cannot be compared.
 	again, err := r.invoke(reflect.ValueOf(r.Stock(stockDB)), name, args, stockDB)
-	if err == nil && same(want, again) != "" {
+	if err == nil && Same(want, again) != "" {
 		call.Difference = ""
 	}
 	return call
