@@ -270,6 +270,24 @@ func TestABatchOfManyGivesEachItemItsRows(t *testing.T) {
 	}
 }
 
+func TestATimeIsKeptInTheFormatOfItsColumn(t *testing.T) {
+	db, q := pooled(t)
+	must(q.ImportBooks(t.Context(), []gen.ImportBooksParams{{Title: "a", Digest: []byte{1}}}))
+	due := time.Date(1999, 1, 2, 3, 4, 5, 6e6, time.UTC) // fewer milliseconds than a guess would take for them
+	if err := q.Lend(t.Context(), gen.LendParams{BookID: 1, Reader: "r", Due: sql.NullTime{Time: due, Valid: true}}); err != nil {
+		t.Fatal(err)
+	}
+	if n := must(lido.Select[int64](t.Context(), db, lido.NewSQL("Due", "SELECT due FROM loans WHERE typeof(due) = 'integer'"))); !slices.Equal(n, []int64{due.UnixMilli()}) {
+		t.Errorf("stored as %v", n)
+	}
+	if got := must(q.GetLoan(t.Context(), 1)); !got.Due.Valid || !got.Due.Time.Equal(due) {
+		t.Errorf("came back as %+v", got)
+	}
+	if got := must(q.LoansDue(t.Context(), []time.Time{due})); len(got) != 1 {
+		t.Errorf("found %v", got)
+	}
+}
+
 func TestResultsOfABatchAreGoneThroughOnce(t *testing.T) {
 	_, q := pooled(t)
 	must(q.AddAuthor(t.Context(), "Ada"))

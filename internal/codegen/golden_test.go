@@ -21,7 +21,8 @@ func golden(t testing.TB) *project {
 		}
 	}
 	p.schema, p.queries = "schema", "queries"
-	p.options = map[string]any{"emit_interface": true, "emit_json_tags": true, "strict_types": true}
+	p.options = map[string]any{"emit_interface": true, "emit_json_tags": true, "strict_types": true,
+		"time_format": map[string]any{"loans.due": "unixmilli"}}
 	return p
 }
 

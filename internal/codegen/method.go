@@ -283,23 +283,47 @@ var nullTypes = map[string]struct{ field, typ string }{
 	"sql.NullTime":    {"Time", "time.Time"},
 }
 
+// bindCall is the call that sets a parameter of a plain type.
+func (m *method) bindCall(p *param, typ string) (call string, ok bool) {
+	plain, ok := plainTypes[typ]
+	if typ == "time.Time" {
+		return timeCall(plain.bind, m.g.paramFormat(m.q, p)), ok
+	}
+	return plain.bind, ok
+}
+
+// columnCall is the call that reads a column of a plain type.
+func (m *method) columnCall(typ string, at int) (call string, ok bool) {
+	plain, ok := plainTypes[typ]
+	if typ == "time.Time" {
+		return timeCall(plain.column, m.g.resultFormat(m.q, at)), ok
+	}
+	return plain.column, ok
+}
+
 // bind writes the call that sets a parameter.
 func (m *method) bind(b bound) {
 	at := m.offset + strconv.Itoa(b.number)
-	if p := m.q.stmt.params[b.number-1]; p.slice {
+	p := &m.q.stmt.params[b.number-1]
+	if p.slice {
+		if format := m.g.paramFormat(m.q, p); format != "" && b.typ == "[]time.Time" {
+			m.printf("lido.BindTimesAs(stmt, %s, %s, %s)\n", at, b.expr, format)
+			return
+		}
 		m.printf("lido.BindSlice(stmt, %s, %s)\n", at, b.expr)
 		return
 	}
-	if plain, ok := plainTypes[b.typ]; ok {
-		m.printf(plain.bind+"\n", at, b.expr)
+	if call, ok := m.bindCall(p, b.typ); ok {
+		m.printf(call+"\n", at, b.expr)
 		return
 	}
 	if null, ok := nullTypes[b.typ]; ok {
-		m.printf("if %s.Valid {\n"+plainTypes[null.typ].bind+"\n} else {\nstmt.BindNull(%s)\n}\n", b.expr, at, b.expr+"."+null.field, at)
+		call, _ := m.bindCall(p, null.typ)
+		m.printf("if %s.Valid {\n"+call+"\n} else {\nstmt.BindNull(%s)\n}\n", b.expr, at, b.expr+"."+null.field, at)
 		return
 	}
-	if plain, ok := plainTypes[strings.TrimPrefix(b.typ, "*")]; ok {
-		m.printf("if %s != nil {\n"+plain.bind+"\n} else {\nstmt.BindNull(%s)\n}\n", b.expr, at, "*"+b.expr, at)
+	if call, ok := m.bindCall(p, strings.TrimPrefix(b.typ, "*")); ok {
+		m.printf("if %s != nil {\n"+call+"\n} else {\nstmt.BindNull(%s)\n}\n", b.expr, at, "*"+b.expr, at)
 		return
 	}
 	m.printf("lido.BindAny(stmt, %s, %s)\n", at, b.expr)
@@ -307,12 +331,11 @@ func (m *method) bind(b bound) {
 
 // row declares i and fills it from the current row.
 func (m *method) row() {
-	if plain, ok := plainTypes[m.q.ret.typ]; ok && m.q.ret.def == nil {
+	if call, ok := m.columnCall(m.q.ret.typ, 0); ok && m.q.ret.def == nil {
 		if m.q.ret.typ == "json.RawMessage" { // what the engine gives is plain bytes
-			m.printf("i := json.RawMessage("+plain.column+")\n", 0)
-			return
+			call = "json.RawMessage(" + call + ")"
 		}
-		m.printf("i := "+plain.column+"\n", 0)
+		m.printf("i := "+call+"\n", 0)
 		return
 	}
 	m.printf("var i %s\n", m.typ(m.q.ret.typeName()))
@@ -365,18 +388,18 @@ func (m *method) present(model *structDef, at int) string {
 
 // column writes the statement that reads one column into dst.
 func (m *method) column(typ, dst string, at int) {
-	if plain, ok := plainTypes[typ]; ok {
-		m.printf("%s = "+plain.column+"\n", dst, at)
+	if call, ok := m.columnCall(typ, at); ok {
+		m.printf("%s = "+call+"\n", dst, at)
 		return
 	}
 	if null, ok := nullTypes[typ]; ok {
 		m.use("database/sql")
-		m.printf("if stmt.ColumnType(%d) != lido.Null {\n%s = %s{%s: "+plainTypes[null.typ].column+", Valid: true}\n}\n",
-			at, dst, typ, null.field, at)
+		call, _ := m.columnCall(null.typ, at)
+		m.printf("if stmt.ColumnType(%d) != lido.Null {\n%s = %s{%s: "+call+", Valid: true}\n}\n", at, dst, typ, null.field, at)
 		return
 	}
-	if plain, ok := plainTypes[strings.TrimPrefix(typ, "*")]; ok {
-		m.printf("if stmt.ColumnType(%d) != lido.Null {\nv := "+plain.column+"\n%s = &v\n}\n", at, at, dst)
+	if call, ok := m.columnCall(strings.TrimPrefix(typ, "*"), at); ok {
+		m.printf("if stmt.ColumnType(%d) != lido.Null {\nv := "+call+"\n%s = &v\n}\n", at, at, dst)
 		return
 	}
 	m.printf("%s = scanColumn[%s](stmt, %d)\n", dst, m.typ(typ), at)

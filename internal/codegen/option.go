@@ -66,6 +66,9 @@ type options struct {
 	// for, so that a program which mentions it compiles.
 	Compat bool `json:"compat"`
 
+	// TimeFormat says in which form columns keep their times.
+	TimeFormat timeFormat `json:"time_format"`
+
 	// Verify says what a query that the engine refuses comes to: "error" (the
 	// default), "warn" (a note in the report), or "off" (no engine is asked).
 	Verify string `json:"verify"`
@@ -186,6 +189,9 @@ func (o *options) complete(req *Request) error {
 	case "", "none", "camel", "pascal", "snake":
 	default:
 		return fmt.Errorf("option \"json_tags_case_style\" is %q; it is one of camel, pascal, snake, none", o.JSONTagsCaseStyle)
+	}
+	if err := o.TimeFormat.complete(req.Catalog.DefaultSchema); err != nil {
+		return err
 	}
 	if o.StoreName == "" {
 		o.StoreName = "Store"

@@ -313,3 +313,68 @@ CREATE VIEW tagged AS SELECT i.id, t.tag FROM items AS i LEFT JOIN tags AS t ON 
 		}
 	}
 }
+
+func TestTimesAreKeptInTheFormatOfTheirColumn(t *testing.T) {
+	p := newProject(t, map[string]string{
+		"schema.sql": "CREATE TABLE events (id INTEGER PRIMARY KEY, at DATETIME NOT NULL, seen DATETIME, made DATETIME NOT NULL);",
+		"query.sql": `-- name: AddEvent :exec
+INSERT INTO events (at, seen, made) VALUES (@at, @seen, @made);
+-- name: EventsAt :many
+SELECT * FROM events WHERE at IN (sqlc.slice(moments)) OR seen > @seen;
+-- name: FirstEvent :one
+SELECT e.made FROM events AS e WHERE e.made >= ? ORDER BY e.made LIMIT 1;
+-- name: EmbeddedEvents :many
+SELECT sqlc.embed(events), seen AS latest FROM events;
+-- name: EventsBetween :many
+SELECT id FROM events WHERE at BETWEEN @low AND @high;
+-- name: Crossed :many
+SELECT id FROM events WHERE seen > @at AND @made < events.at;
+-- name: Touch :exec
+UPDATE events SET made = @new_made, at = @new_at WHERE seen IS NOT @not_seen;
+`})
+	p.options = map[string]any{"time_format": map[string]any{"default": "mattn", "events.at": "unixmilli", "*.s*": "unix"}}
+	text := p.mustGenerate(t)["query.sql.go"]
+	for _, want := range []string{
+		"lido.BindTimeAs(stmt, 1, arg.At, lido.TimeUnixMilli)",
+		"lido.BindTimeAs(stmt, 2, arg.Seen.Time, lido.TimeUnix)",
+		"lido.BindTimeAs(stmt, 3, arg.Made, lido.TimeMattn)",
+		"lido.BindTimesAs(stmt, 1, arg.Moments, lido.TimeUnixMilli)",
+		"i.At = lido.ColumnTimeAs(stmt, 1, lido.TimeUnixMilli)",
+		"i.Seen = sql.NullTime{Time: lido.ColumnTimeAs(stmt, 2, lido.TimeUnix), Valid: true}",
+		"lido.BindTimeAs(stmt, 1, made, lido.TimeMattn)",
+		"i = lido.ColumnTimeAs(stmt, 0, lido.TimeMattn)",
+		"i.Event.Made = lido.ColumnTimeAs(stmt, 3, lido.TimeMattn)",
+		"i.Latest = sql.NullTime{Time: lido.ColumnTimeAs(stmt, 4, lido.TimeUnix), Valid: true}",
+		"lido.BindTimeAs(stmt, 1, arg.Low, lido.TimeUnixMilli)",
+		"lido.BindTimeAs(stmt, 2, arg.High, lido.TimeUnixMilli)",
+		"lido.BindTimeAs(stmt, 1, arg.At.Time, lido.TimeUnix)",      // seen > @at
+		"lido.BindTimeAs(stmt, 2, arg.Made, lido.TimeUnixMilli)",    // @made < events.at
+		"lido.BindTimeAs(stmt, 1, arg.NewMade, lido.TimeMattn)",     // SET made = @new_made
+		"lido.BindTimeAs(stmt, 2, arg.NewAt, lido.TimeUnixMilli)",   // , at = @new_at
+		"lido.BindTimeAs(stmt, 3, arg.NotSeen.Time, lido.TimeUnix)", // seen IS NOT @not_seen
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is not in\n%s", want, text)
+		}
+	}
+	for _, e := range typeCheck(t, filepath.Join(p.dir, "gen")) {
+		t.Error(e)
+	}
+	p.options = map[string]any{"time_format": "unixmilli", "emit_pointers_for_null_types": true}
+	text = p.mustGenerate(t)["query.sql.go"]
+	if n := strings.Count(text, "lido.TimeUnixMilli"); n != strings.Count(text, "TimeAs(")+strings.Count(text, "TimesAs(") || strings.Contains(text, "BindTime(") || !strings.Contains(text, "v := lido.ColumnTimeAs(stmt, 2, lido.TimeUnixMilli)") {
+		t.Errorf("one format for all:\n%s", text)
+	}
+	for options, want := range map[string]string{
+		`{"time_format": "iso"}`:                                   `option "time_format" is "iso"; it is one of lido, mattn, rfc3339nano, unix, unixmilli`,
+		`{"time_format": {"at": "unix"}}`:                          `option "time_format": column "at" is not of the form`,
+		`{"time_format": {"a.b": "epoch"}}`:                        `option "time_format" is "epoch"`,
+		`{"time_format": 3}`:                                       `option "time_format" cannot be a number`,
+		`{"time_format": {"a.b": "unix", "default": "unixmilli"}}`: "",
+	} {
+		err := answer(t, options, nil)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+			t.Errorf("%s: got %v, want %q", options, err, want)
+		}
+	}
+}

@@ -358,6 +358,37 @@ func (q *Queries) CreateBook(ctx context.Context, arg CreateBookParams) (int64, 
 	return i, stmt.Close()
 }
 
+var getLoanQuery = lido.Query{
+	Name:     "GetLoan",
+	SQL:      `SELECT book_id, reader, due FROM loans WHERE book_id = ?1 LIMIT 1`,
+	Source:   "queries/books.sql:39",
+	ReadOnly: true,
+	Reads:    []string{"loans"},
+}
+
+func (q *ReadQueries) GetLoan(ctx context.Context, bookID int64) (Loan, error) {
+	var i Loan
+	stmt, err := q.r.PrepareRead(ctx, &getLoanQuery)
+	if err != nil {
+		return i, err
+	}
+	defer stmt.Close()
+	stmt.BindInt64(1, bookID)
+	row, err := stmt.Step()
+	if err != nil {
+		return i, err
+	}
+	if !row {
+		return i, lido.ErrNoRows
+	}
+	i.BookID = stmt.ColumnInt64(0)
+	i.Reader = stmt.ColumnText(1)
+	if stmt.ColumnType(2) != lido.Null {
+		i.Due = sql.NullTime{Time: lido.ColumnTimeAs(stmt, 2, lido.TimeUnixMilli), Valid: true}
+	}
+	return i, stmt.Close()
+}
+
 var lendQuery = lido.Query{
 	Name: "Lend",
 	SQL: `INSERT INTO loans (book_id, reader, due) VALUES (?1, ?2, ?3)
@@ -383,7 +414,7 @@ func (q *Queries) Lend(ctx context.Context, arg LendParams) error {
 	stmt.BindInt64(1, arg.BookID)
 	stmt.BindText(2, arg.Reader)
 	if arg.Due.Valid {
-		lido.BindTime(stmt, 3, arg.Due.Time)
+		lido.BindTimeAs(stmt, 3, arg.Due.Time, lido.TimeUnixMilli)
 	} else {
 		stmt.BindNull(3)
 	}
@@ -416,7 +447,7 @@ func (q *ReadQueries) LoansDue(ctx context.Context, moments []time.Time) ([]Loan
 		return nil, err
 	}
 	defer stmt.Close()
-	lido.BindSlice(stmt, 1, moments)
+	lido.BindTimesAs(stmt, 1, moments, lido.TimeUnixMilli)
 	var items []LoansDueRow
 	row, err := stmt.Step()
 	for row && err == nil {
@@ -446,7 +477,7 @@ func (q *ReadQueries) LoansDueSeq(ctx context.Context, moments []time.Time) iter
 			return
 		}
 		defer stmt.Close()
-		lido.BindSlice(stmt, 1, moments)
+		lido.BindTimesAs(stmt, 1, moments, lido.TimeUnixMilli)
 		row, err := stmt.Step()
 		for row && err == nil {
 			var i LoansDueRow

@@ -22,6 +22,7 @@ type ReadQuerier interface {
 	CountAuthors(ctx context.Context) (int64, error)
 	// GetAuthor returns one author.
 	GetAuthor(ctx context.Context, id int64) (Author, error)
+	GetLoan(ctx context.Context, bookID int64) (Loan, error)
 	// ListAuthors returns all authors.
 	ListAuthors(ctx context.Context) ([]ListAuthorsRow, error)
 	// ListAuthorsIn has slices before, between and after other parameters.

@@ -35,3 +35,6 @@ SELECT * FROM books AS x JOIN books AS y ON y.author_id = x.author_id AND y.id >
 
 -- name: Anything :one
 SELECT anything FROM books WHERE id = @id;
+
+-- name: GetLoan :one
+SELECT * FROM loans WHERE book_id = ? LIMIT 1;

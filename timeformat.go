@@ -1,0 +1,130 @@
+package lido
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// TimeFormat is a form in which a column keeps its times. New columns keep
+// [TimeLayout]; the others are for columns that something else has filled, for
+// two forms in one column neither sort nor compare.
+type TimeFormat int
+
+const (
+	// TimeLido is TimeLayout.
+	TimeLido TimeFormat = iota
+	// TimeMattn is what mattn/go-sqlite3 writes: the value's own offset, and as
+	// many digits of the second as it has. It sorts while all values have the
+	// same offset.
+	TimeMattn
+	// TimeRFC3339Nano is time.RFC3339Nano in UTC. It sorts while no value has a
+	// fraction.
+	TimeRFC3339Nano
+	// TimeUnix is the number of whole seconds since 1970.
+	TimeUnix
+	// TimeUnixMilli is the number of whole milliseconds since 1970.
+	TimeUnixMilli
+)
+
+const mattnLayout = "2006-01-02 15:04:05.999999999-07:00"
+
+// String returns the name that the generator's option time_format has for f.
+func (f TimeFormat) String() string {
+	switch f {
+	case TimeLido:
+		return "lido"
+	case TimeMattn:
+		return "mattn"
+	case TimeRFC3339Nano:
+		return "rfc3339nano"
+	case TimeUnix:
+		return "unix"
+	case TimeUnixMilli:
+		return "unixmilli"
+	}
+	return "unknown format"
+}
+
+// number returns the value in a format that is one.
+func (f TimeFormat) number(t time.Time) (n int64, ok bool) {
+	switch f {
+	case TimeUnix:
+		return t.Unix(), true
+	case TimeUnixMilli:
+		return t.UnixMilli(), true
+	}
+	return 0, false
+}
+
+// text returns the value in a format that is text.
+func (f TimeFormat) text(t time.Time) (string, error) {
+	layout := mattnLayout
+	switch f {
+	case TimeMattn:
+	case TimeRFC3339Nano:
+		t, layout = t.UTC(), time.RFC3339Nano
+	default:
+		return FormatTime(t)
+	}
+	if y := t.Year(); y < 0 || y > 9999 {
+		return "", fmt.Errorf("time in the year %d cannot be stored: only the years 0 to 9999 sort as text", y)
+	}
+	return t.Format(layout), nil
+}
+
+// BindTimeAs sets parameter i to v in format f.
+func BindTimeAs(s Stmt, i int, v time.Time, f TimeFormat) {
+	if n, ok := f.number(v); ok {
+		s.BindInt64(i, n)
+		return
+	}
+	text, err := f.text(v)
+	if err != nil {
+		s.Fail(fmt.Errorf("parameter %d: %w", i, err))
+		return
+	}
+	s.BindText(i, text)
+}
+
+// ColumnTimeAs reads column i as a time that was written in format f. What was
+// written in another form is read as [ColumnTime] reads it.
+func ColumnTimeAs(s Stmt, i int, f TimeFormat) time.Time {
+	switch s.ColumnType(i) {
+	case Integer:
+		if f == TimeUnixMilli {
+			return time.UnixMilli(s.ColumnInt64(i)).UTC()
+		}
+		if f == TimeUnix {
+			return time.Unix(s.ColumnInt64(i), 0).UTC()
+		}
+	case Text:
+		if f == TimeRFC3339Nano {
+			if t, err := time.Parse(time.RFC3339Nano, s.ColumnText(i)); err == nil {
+				return t
+			}
+		}
+	}
+	return ColumnTime(s, i)
+}
+
+// BindTimesAs is [BindSlice] for times in format f.
+func BindTimesAs(s Stmt, i int, v []time.Time, f TimeFormat) {
+	buf := append(make([]byte, 0, 2+40*len(v)), '[')
+	for n, t := range v {
+		if n > 0 {
+			buf = append(buf, ',')
+		}
+		if number, ok := f.number(t); ok {
+			buf = strconv.AppendInt(buf, number, 10)
+			continue
+		}
+		text, err := f.text(t)
+		if err != nil {
+			s.Fail(fmt.Errorf("parameter %d, element %d: %w", i, n, err))
+			return
+		}
+		buf = append(append(append(buf, '"'), text...), '"')
+	}
+	s.BindText(i, string(append(buf, ']')))
+}
