@@ -101,7 +101,7 @@ func (g *generator) checkNames() error {
 	if err := g.checkFolder(pkg, methods); err != nil {
 		return err
 	}
-	problems := append(pkg.problems, methods.problems...)
+	problems := slices.Concat(g.nameless(), pkg.problems, methods.problems)
 	slices.Sort(problems)
 	if len(problems) > 0 {
 		return errors.New(strings.Join(problems, "\n"))
@@ -112,8 +112,19 @@ func (g *generator) checkNames() error {
 // checkFolder looks at the Go files that lie in the output folder and were not
 // generated.
 func (g *generator) checkFolder(pkg, methods *names) error {
-	paths, err := filepath.Glob(filepath.Join(g.opts.Out, "*.go"))
-	if err != nil || g.opts.Out == "" {
+	if g.opts.Out == "" {
+		return nil
+	}
+	for _, p := range []string{reportName, g.opts.Plans} {
+		name := filepath.Join(g.opts.Out, p)
+		if data, err := os.ReadFile(name); err == nil && p != "" {
+			if why := g.foreign(filepath.ToSlash(name), string(data)); why != "" {
+				pkg.problems = append(pkg.problems, why)
+			}
+		}
+	}
+	paths, err := filepath.Glob(filepath.Join(quoteGlob(g.opts.Out), "*.go"))
+	if err != nil {
 		return err
 	}
 	for _, p := range paths {
@@ -123,21 +134,41 @@ func (g *generator) checkFolder(pkg, methods *names) error {
 			return err
 		}
 		text := string(data)
-		if generatedBy(text) || g.writes(filepath.Base(p)) {
-			if strings.Contains(text, generatedMark) && !g.writes(filepath.Base(p)) {
+		if g.writes(filepath.Base(p)) {
+			if why := g.foreign(name, text); why != "" {
+				pkg.problems = append(pkg.problems, why)
+			}
+			continue
+		}
+		if generatedBy(text) {
+			if strings.Contains(text, generatedMark) {
 				pkg.problems = append(pkg.problems, name+" was generated once and is no longer; delete it")
 			}
 			continue
 		}
 		file, err := parser.ParseFile(gotoken.NewFileSet(), p, data, parser.SkipObjectResolution)
-		if err != nil || file.Name.Name != g.opts.Package {
-			continue // Go itself will complain, or it is another package
+		if err != nil {
+			continue // Go itself will complain
+		}
+		if file.Name.Name != g.opts.Package {
+			if g.otherPackage(name, file.Name.Name, text) {
+				pkg.problems = append(pkg.problems, fmt.Sprintf("%s is of package %s, and the generated code of package %s; set the option package or out", name, file.Name.Name, g.opts.Package))
+			}
+			continue
 		}
 		for _, decl := range file.Decls {
 			g.checkDecl(pkg, methods, name, decl)
 		}
 	}
 	return nil
+}
+
+// quoteGlob keeps a folder's name from being read as a pattern.
+func quoteGlob(dir string) string {
+	if filepath.Separator == '\\' {
+		return dir
+	}
+	return strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`).Replace(dir)
 }
 
 func generatedBy(text string) bool {

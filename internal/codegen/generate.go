@@ -35,6 +35,9 @@ func Generate(ctx context.Context, req *Request) (_ *Response, err error) {
 	if err := checkVersions(g.opts); err != nil {
 		return nil, err
 	}
+	if len(req.Queries) == 0 {
+		return nil, errors.New("there are no queries; each begins with a comment line like \"-- name: GetAuthor :one\"")
+	}
 	schema, err := readAll(req.Settings.Schema)
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
@@ -153,6 +156,10 @@ func (g *generator) verify(ctx context.Context, q *query) bool {
 		return false
 	}
 	q.stmt = stmt
+	if i := strings.IndexByte(stmt.sql(), 0); i >= 0 {
+		g.problems = append(g.problems, q.src.problem(stmt.sourceOffset(i), "the statement holds a NUL byte, where the engine would stop reading"))
+		return false
+	}
 	if g.opts.Verify == "off" || q.src.hasFlag("@unchecked") {
 		g.leaveUnchecked(q)
 		return true

@@ -36,12 +36,42 @@ func (e *expander) match(s *statement, params []*Parameter) []int {
 		p.nullable = p.nullable || u.nullable
 		p.Column.IsSqlcSlice = p.slice // sqlc loses it along with the type
 	}
+	if len(e.problems) == 0 {
+		used = m.dropRepeats(e.uses, used, index)
+	}
 	if slices.Contains(used, false) && len(e.problems) == 0 {
 		used = slices.DeleteFunc(used, func(u bool) bool { return !u })
 		e.fail(e.query.body[0].start, "sqlc sees %d parameters (%s), the source has %d", len(m.params), listParams(params), len(used))
 	}
 	s.params = m.params
 	return index
+}
+
+// dropRepeats takes out what sqlc lists too much: it writes a slice that is
+// used again as one more question mark, which the engine it asks then counts.
+// The rest move up.
+func (m *matcher) dropRepeats(uses []use, used []bool, index []int) []bool {
+	again, seen := 0, map[string]bool{}
+	for _, u := range uses {
+		if u.slice && seen[u.name] {
+			again++
+		}
+		seen[u.name] = seen[u.name] || u.slice
+	}
+	for i := len(used) - 1; i >= 0 && again > 0; i-- {
+		if used[i] || m.params[i].Column.Name != "" {
+			continue
+		}
+		used = slices.Delete(used, i, i+1)
+		m.params = slices.Delete(m.params, i, i+1)
+		for n := range index {
+			if index[n] > i {
+				index[n]--
+			}
+		}
+		again--
+	}
+	return used
 }
 
 // list takes over sqlc's parameters, each once.

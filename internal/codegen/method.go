@@ -358,10 +358,29 @@ func (m *method) columns() {
 			m.printf("if %s {\nvar v %s\n", m.present(f.model, at), f.model.name)
 			at = m.embed(f.model, "v", at)
 			m.printf("i.%s = &v\n}\n", f.name)
+		case f.optional && m.needsRow(f.model, at) != "":
+			m.use("errors")
+			m.printf("if %s {\nstmt.Fail(errors.New(%q))\n} else {\n", m.needsRow(f.model, at),
+				"the row for "+f.name+" is absent, as an outer join allows; the option strict_types makes it a nil pointer")
+			at = m.embed(f.model, "i."+f.name, at)
+			m.printf("}\n")
 		default:
 			at = m.embed(f.model, "i."+f.name, at)
 		}
 	}
+}
+
+// needsRow is the condition that an embedded row is absent and that its struct
+// could not say so, or empty where every field can be NULL.
+func (m *method) needsRow(model *structDef, at int) string {
+	for i, f := range model.fields {
+		if m.g.engine.notNull[strings.ToLower(model.table.Name)][strings.ToLower(f.dbName)] {
+			if _, plain := plainTypes[f.typ]; plain {
+				return "stmt.ColumnType(" + strconv.Itoa(at+i) + ") == lido.Null"
+			}
+		}
+	}
+	return ""
 }
 
 func (m *method) embed(model *structDef, dst string, at int) int {

@@ -25,7 +25,8 @@ type field struct {
 	column    *Column
 	model     *structDef // of a field made by sqlc.embed
 	param     int        // number of the parameter that fills it, from 1
-	nullable  bool       // an embed that is nil when its row is absent
+	optional  bool       // an embed whose row may be absent
+	nullable  bool       // one that is nil then
 }
 
 func (g *generator) defaultSchema() string { return g.req.Catalog.DefaultSchema }
@@ -53,10 +54,23 @@ func (g *generator) buildModels() {
 					column:  col,
 				})
 			}
+			numberFields(m.fields)
 			g.models = append(g.models, m)
 		}
 	}
 	slices.SortStableFunc(g.models, func(a, b *structDef) int { return cmp.Compare(a.name, b.name) })
+}
+
+// numberFields tells columns apart that would share a name in Go, as "a b" and
+// a_b do. sqlc's own code does not compile then.
+func numberFields(fields []field) {
+	seen := map[string]int{}
+	for i := range fields {
+		name := fields[i].name
+		if seen[name]++; seen[name] > 1 {
+			fields[i].name = fmt.Sprintf("%s_%d", name, seen[name])
+		}
+	}
 }
 
 // tags returns the struct tags of a column that goes by name.

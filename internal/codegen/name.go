@@ -196,6 +196,9 @@ func localName(name string, packages map[string]bool) string {
 	if r, _ := utf8.DecodeRuneInString(name); unicode.IsDigit(r) {
 		name = "_" + name
 	}
+	if strings.Trim(name, "_") == "" {
+		return "arg" + name
+	}
 	if gotoken.IsKeyword(name) || ownNames[name] || packages[name] || types.Universe.Lookup(name) != nil {
 		return name + "_"
 	}

@@ -256,11 +256,14 @@ func (g *generator) gatePlan(ctx context.Context, q *query) {
 	g.note(q.src, msg)
 }
 
+// plansMark begins the file of all plans.
+const plansMark = "Plans"
+
 // plansFile is the file of all plans, which a reviewer reads in the diff. It
 // names queries by file, not by line, so that it changes with the plans alone.
 func (g *generator) plansFile() *File {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "Plans of SQLite %s for each query, by lido. Do not edit.\n", sqlite.Version())
+	fmt.Fprintf(&b, "%s of SQLite %s for each query, by lido. Do not edit.\n", plansMark, sqlite.Version())
 	queries := slices.Clone(g.queries)
 	slices.SortStableFunc(queries, func(a, b *query) int { return strings.Compare(a.src.file.path, b.src.file.path) })
 	for _, q := range queries {

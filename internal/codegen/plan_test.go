@@ -60,7 +60,7 @@ func TestThePlanGateReportsWhatGrowsWithATable(t *testing.T) {
 		{"SELECT row_number() OVER (ORDER BY item) FROM parts WHERE kind = 'a'", "sorts parts for ORDER BY"},
 	} {
 		files := map[string]string{"schema/1.sql": planSchema, "queries/items.sql": "-- name: A :one\n" + c.sql + ";"}
-		resp, err := generateHere(t, files, one("A"))
+		resp, err := generateWith(t, []byte(`{"strict_types": true}`), files, one("A")) // no notes on types
 		if err != nil {
 			t.Errorf("%s: %v", c.sql, err)
 			continue
@@ -75,9 +75,9 @@ func TestThePlanGateReportsWhatGrowsWithATable(t *testing.T) {
 		if (err == nil) != (c.want == "") || err != nil && !strings.HasPrefix(err.Error(), "queries/items.sql:1:1 A: "+c.want) {
 			t.Errorf("plan error, %s: got %v, want %s", c.sql, err, c.want)
 		}
-		for _, quiet := range []string{`{"plan": "off"}`, `{"plan": "error"}`} {
+		for _, quiet := range []string{`{"plan": "off", "strict_types": true}`, `{"plan": "error", "strict_types": true}`} {
 			files["queries/items.sql"] = "-- name: A :one\n" + c.sql + ";"
-			if quiet == `{"plan": "error"}` {
+			if strings.Contains(quiet, "error") {
 				files["queries/items.sql"] = "-- name: A :one\n-- @scan it is small\n" + c.sql + ";"
 			}
 			resp, err := generateWith(t, []byte(quiet), files, one("A"))

@@ -102,6 +102,7 @@ func (g *generator) buildValues() []problem {
 		if err := g.buildRet(q); err != nil {
 			problems = append(problems, q.src.problem(q.src.at, "%v", err))
 		}
+		g.noteStrict(q)
 	}
 	slices.SortFunc(g.queries, func(a, b *query) int { return cmp.Compare(a.Name, b.Name) })
 	return problems
@@ -181,7 +182,8 @@ func (g *generator) buildRet(q *query) error {
 		if f.column.EmbedTable == nil {
 			continue
 		}
-		if f.model != nil && g.absentEmbed(q, embed) {
+		f.optional = f.model != nil && g.optionalEmbed(q, embed)
+		if f.optional && g.opts.StrictTypes {
 			f.nullable, f.typ = true, "*"+f.typ
 		}
 		embed++
@@ -197,7 +199,7 @@ func (g *generator) isModel(model *structDef, members []member) bool {
 	}
 	for i, f := range model.fields {
 		m := members[i]
-		if m.embed != nil || f.name != g.opts.goName(columnName(m.col.Name, i)) || f.typ != g.goType(m.col) ||
+		if m.embed != nil || g.opts.goName(f.dbName) != g.opts.goName(columnName(m.col.Name, i)) || f.typ != g.goType(m.col) ||
 			!g.sameTable(m.col.Table, model.table) {
 			return false
 		}

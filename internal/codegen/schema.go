@@ -122,6 +122,9 @@ func (e *engine) applySchema(ctx context.Context, files []*sourceFile, skip []st
 			continue
 		}
 		text := forEngine(f.text)
+		if i := strings.IndexByte(text, 0); i >= 0 {
+			return nil, errors.New(problem{f, i, "", "a NUL byte, where the engine would stop reading"}.String())
+		}
 		for _, s := range splitStatements(text) {
 			e.refusal = ""
 			err := e.conn.Exec(ctx, text[s.start:s.end])

@@ -12,21 +12,44 @@ import (
 // resultType is the Go type of sqlc's column n, which is column at of the
 // engine's answer.
 func (g *generator) resultType(q *query, n, at int) string {
-	col := q.Columns[n]
-	if !g.opts.StrictTypes || at >= len(q.facts.results) || g.overridden(col) {
-		return g.goType(col)
+	if g.opts.StrictTypes {
+		return g.strictType(q, n, at)
 	}
-	r := q.facts.results[at]
-	if r.column == "" {
+	return g.goType(q.Columns[n])
+}
+
+// strictType is the type that strict types give a result.
+func (g *generator) strictType(q *query, n, at int) string {
+	col := q.Columns[n]
+	if q.unchecked || at >= len(q.facts.results) || g.overridden(col) {
 		return g.goType(col)
 	}
 	better := *col
-	better.OriginalName = r.column
-	better.Table = &Identifier{Schema: r.database, Name: r.table}
-	if g.goType(col) == anyType {
-		better.Type = g.originType(r)
+	if r := q.facts.results[at]; r.column != "" {
+		better.OriginalName = r.column
+		better.Table = &Identifier{Schema: r.database, Name: r.table}
+		if g.goType(col) == anyType {
+			better.Type = g.originType(r)
+		}
+		better.NotNull = col.NotNull || g.engine.cannotBeNull(q.src, r)
 	}
-	better.NotNull = col.NotNull || g.engine.cannotBeNull(q.src, r)
+	if q.reading == nil {
+		q.reading = g.read(q)
+	}
+	if q.reading.isReal(at) {
+		better.Type = Identifier{Name: "REAL"}
+	}
+	if g.goType(&better) == anyType {
+		if declared := q.reading.typeOf(at); declared != "" {
+			better.Type = Identifier{Name: declared}
+		}
+	}
+	switch q.reading.nullness(at) {
+	case never:
+		better.NotNull = true
+	case possible:
+		better.NotNull = false
+	}
 	return g.goType(&better)
 }
 
@@ -96,8 +119,16 @@ func (e *engine) cannotBeNull(q *sourceQuery, r result) bool {
 // of the column the parameter is compared with or stored in, where the source
 // says so plainly.
 func (g *generator) paramType(q *query, p *param) string {
+	if g.opts.StrictTypes {
+		return g.strictParam(q, p)
+	}
+	return g.goType(&p.Column)
+}
+
+// strictParam is the type that strict types give a parameter.
+func (g *generator) strictParam(q *query, p *param) string {
 	typ := g.goType(&p.Column)
-	if !g.opts.StrictTypes || g.overridden(&p.Column) {
+	if g.overridden(&p.Column) {
 		return typ
 	}
 	if bareType(typ) != anyType {
@@ -302,10 +333,10 @@ func outerJoin(q *sourceQuery) bool {
 	return false
 }
 
-// absentEmbed reports whether embed n of a query may have no row, because its
-// table stands on the optional side of an outer join.
-func (g *generator) absentEmbed(q *query, n int) bool {
-	return g.opts.StrictTypes && n < len(q.stmt.embeds) && optionalTables(q.src)[strings.ToLower(q.stmt.embeds[n])]
+// optionalEmbed reports whether embed n of a query may have no row, because
+// its table stands on the optional side of an outer join.
+func (g *generator) optionalEmbed(q *query, n int) bool {
+	return n < len(q.stmt.embeds) && optionalTables(q.src)[strings.ToLower(q.stmt.embeds[n])]
 }
 
 // optionalTables are the names, in lower case, of what outer joins make

@@ -34,6 +34,7 @@ func (o *options) completeChecks() error {
 // proof is how far a query was proved.
 type proof struct {
 	plan      []step
+	reading   *reading
 	unchecked bool // no engine has seen the statement
 }
 

@@ -1,0 +1,74 @@
+package codegen_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// nullCases are results with what strict types make of them: a type that holds
+// NULL or one that does not.
+var nullCases = []struct{ sql, want string }{
+	{"SELECT a.name AS x FROM authors a", "string"},
+	{"SELECT a.bio AS x FROM authors a", "sql.NullString"},
+	{"SELECT a.name AS x FROM books b LEFT JOIN authors a ON a.id = b.author_id", "sql.NullString"},
+	{"SELECT b.title AS x FROM books b LEFT JOIN authors a ON a.id = b.author_id", "string"},
+	{"SELECT b.title AS x FROM books b RIGHT JOIN authors a ON a.id = b.author_id", "sql.NullString"},
+	{"SELECT title AS x FROM books FULL JOIN authors ON authors.id = books.author_id", "sql.NullString"},
+	{"SELECT a.id AS x FROM authors a JOIN books b ON (b.author_id = a.id)", "int64"},
+
+	{"SELECT count(*) AS x FROM books", "int64"},
+	{"SELECT count(title) AS x FROM books", "int64"},
+	{"SELECT max(price) AS x FROM books", "sql.NullFloat64"},
+	{"SELECT max(price) AS x FROM books GROUP BY title", "float64"},
+	{"SELECT min(author_id) AS x FROM books GROUP BY title", "sql.NullInt64"},
+	{"SELECT max(price, 1) AS x FROM books", "float64"},
+	{"SELECT group_concat(title) AS x FROM books", "sql.NullString"},
+	{"SELECT sum(price) AS x FROM books GROUP BY title", "float64"},
+	{"SELECT title AS x FROM books GROUP BY title HAVING count(*) > 1", "string"},
+	{"SELECT max(price) FILTER (WHERE id > 1) AS x FROM books GROUP BY title", "sql.NullFloat64"},
+	{"SELECT lag(title) OVER (ORDER BY id) AS x FROM books", "sql.NullString"},
+	{"SELECT row_number() OVER (ORDER BY id) AS x FROM books", "int64"},
+
+	{"SELECT coalesce(bio, '') AS x FROM authors", "string"},
+	{"SELECT coalesce(bio, NULL) AS x FROM authors", "sql.NullString"},
+	{"SELECT coalesce(bio, name) AS x FROM authors", "string"},
+	{"SELECT coalesce(max(price), 0) AS x FROM books", "float64"},
+	{"SELECT ifnull(author_id, 0) AS x FROM books", "int64"},
+	{"SELECT upper(name) AS x FROM authors", "string"},
+	{"SELECT price * 2 AS x FROM books", "float64"},
+	{"SELECT author_id + 1 AS x FROM books", "sql.NullInt64"},
+	{"SELECT id + 1 AS x FROM books", "int64"},
+	{"SELECT (SELECT title FROM books WHERE author_id = a.id) AS x FROM authors a", "sql.NullString"},
+	{"SELECT (SELECT count(*) FROM books WHERE author_id = a.id) AS x FROM authors a", "int64"},
+	{"SELECT name AS x FROM authors WHERE (SELECT count(*) FROM books) > 1", "string"},
+	{"SELECT exists(SELECT 1 FROM books) AS x", "bool"},
+	{"SELECT CAST(bio AS TEXT) AS x FROM authors", "sql.NullString"},
+	{"SELECT CAST(name AS TEXT) AS x FROM authors", "string"},
+}
+
+func TestStrictTypesKnowWhereNullsComeFrom(t *testing.T) {
+	var queries strings.Builder
+	for i, c := range nullCases {
+		queries.WriteString("-- name: Q" + string(rune('A'+i/26)) + string(rune('a'+i%26)) + " :one\n-- @scan\n" + c.sql + ";\n")
+	}
+	for _, strict := range []bool{true, false} {
+		p := newProject(t, map[string]string{"schema.sql": shelves, "query.sql": queries.String()})
+		p.options = map[string]any{"strict_types": strict}
+		files := p.mustGenerate(t)
+		for i, c := range nullCases {
+			name := "Q" + string(rune('A'+i/26)) + string(rune('a'+i%26))
+			_, rest, _ := strings.Cut(files["query.sql.go"], " "+name+"(ctx context.Context) (")
+			got, _, _ := strings.Cut(rest, ", error)")
+			if strict && got != c.want {
+				t.Errorf("%s is a %s, want %s", c.sql, got, c.want)
+			}
+			if !strict { // the report says what strict types would change
+				_, line, noted := strings.Cut(files[report], " "+name+": strict_types would make result x ")
+				line, _, _ = strings.Cut(line, "\n")
+				if noted != (got != c.want) || noted && line != c.want+", not "+got {
+					t.Errorf("%s is a %s; the report says %q", c.sql, got, line)
+				}
+			}
+		}
+	}
+}
