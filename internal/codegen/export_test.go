@@ -1,5 +1,16 @@
 package codegen
 
+import (
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// OptionNames are the names of all options.
+func OptionNames() []string {
+	return slices.Concat(jsonNames(reflect.TypeFor[options]()), slices.Collect(maps.Keys(idleOptions)))
+}
+
 // CheckModule compares a plugin of version own with what a go.mod requires.
 var CheckModule = checkModule
 
