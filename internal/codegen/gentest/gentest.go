@@ -68,12 +68,18 @@ var SQLC = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// environment is that of the go command: without cgo, and without settings of
+// a user that belong to another module.
+func environment() []string {
+	return append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+}
+
 // output runs a program without cgo and returns what it printed; an error
 // holds what it complained about.
 func output(dir, name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+	cmd.Env = environment()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Module is a Go module in a folder of its own that uses this one.
@@ -74,6 +75,23 @@ func WriteFiles(dir string, files map[string]string) error {
 // Run runs the go command in the module and returns what it printed.
 func (m *Module) Run(args ...string) (string, error) { return output(m.Dir, "go", args...) }
 
+// Cost is what running a program took. CPU counts all its processes, and other
+// programs on the machine do not matter to it.
+type Cost struct{ Wall, CPU time.Duration }
+
+// Measure is Run with its cost.
+func (m *Module) Measure(args ...string) (Cost, error) {
+	cmd := exec.Command("go", args...)
+	cmd.Dir = m.Dir
+	cmd.Env = environment()
+	start := time.Now()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return Cost{}, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return Cost{time.Since(start), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
+}
+
 // Packages are compiled packages, read back from what the compiler wrote.
 type Packages struct {
 	errors map[string]string // what the compiler said, by import path
@@ -84,7 +102,7 @@ type Packages struct {
 func (m *Module) Compile(ctx context.Context) (*Packages, error) {
 	cmd := exec.CommandContext(ctx, "go", "list", "-e", "-export", "-deps", "-json=ImportPath,Export,Error", "./...")
 	cmd.Dir = m.Dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+	cmd.Env = environment()
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
