@@ -110,9 +110,11 @@ func (g *generator) readQueries(ctx context.Context, sources []*sourceFile) {
 	for _, f := range sources {
 		queries := parseQueries(f)
 		for _, q := range queries {
-			if _, ok := byName[q.name]; !ok {
-				byName[q.name] = q
+			if first, ok := byName[q.name]; ok {
+				g.problems = append(g.problems, q.problem(q.at, "%s has a query of this name already; give one another name", first.where()))
+				continue
 			}
+			byName[q.name] = q
 		}
 		g.problems = append(g.problems, misread(f, queries)...)
 	}
@@ -121,11 +123,16 @@ func (g *generator) readQueries(ctx context.Context, sources []*sourceFile) {
 		if pq.Name == "" || pq.Cmd == "" {
 			continue
 		}
+		twice := handed[pq.Name]
 		handed[pq.Name] = true
 		src := byName[pq.Name]
 		if src == nil {
 			f := &sourceFile{path: pq.Filename}
 			g.problems = append(g.problems, problem{f, 0, pq.Name, "sqlc knows this query, but no file under \"queries\" has it"})
+			continue
+		}
+		if twice {
+			g.problems = append(g.problems, src.problem(src.at, "sqlc hands over two queries of this name; give one another name"))
 			continue
 		}
 		if !slices.Contains(commands, pq.Cmd) {
