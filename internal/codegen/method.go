@@ -360,10 +360,9 @@ func (m *method) columns() {
 			m.printf("i.%s = &v\n}\n", f.name)
 		case f.optional && m.needsRow(f.model, at) != "":
 			m.use("errors")
-			m.printf("if %s {\nstmt.Fail(errors.New(%q))\n} else {\n", m.needsRow(f.model, at),
+			m.printf("if %s {\nstmt.Fail(errors.New(%q))\n}\n", m.needsRow(f.model, at),
 				"the row for "+f.name+" is absent, as an outer join allows; the option strict_types makes it a nil pointer")
 			at = m.embed(f.model, "i."+f.name, at)
-			m.printf("}\n")
 		default:
 			at = m.embed(f.model, "i."+f.name, at)
 		}

@@ -299,15 +299,14 @@ func (q *ReadQueries) BooksAndAuthors(ctx context.Context) ([]BooksAndAuthorsRow
 		}
 		if stmt.ColumnType(8) == lido.Null {
 			stmt.Fail(errors.New("the row for Author is absent, as an outer join allows; the option strict_types makes it a nil pointer"))
-		} else {
-			i.Author.ID = stmt.ColumnInt64(8)
-			i.Author.Name = stmt.ColumnText(9)
-			if stmt.ColumnType(10) != lido.Null {
-				i.Author.Bio = sql.NullString{String: stmt.ColumnText(10), Valid: true}
-			}
-			if stmt.ColumnType(11) != lido.Null {
-				i.Author.Born = sql.NullInt64{Int64: stmt.ColumnInt64(11), Valid: true}
-			}
+		}
+		i.Author.ID = stmt.ColumnInt64(8)
+		i.Author.Name = stmt.ColumnText(9)
+		if stmt.ColumnType(10) != lido.Null {
+			i.Author.Bio = sql.NullString{String: stmt.ColumnText(10), Valid: true}
+		}
+		if stmt.ColumnType(11) != lido.Null {
+			i.Author.Born = sql.NullInt64{Int64: stmt.ColumnInt64(11), Valid: true}
 		}
 		items = append(items, i)
 		row, err = stmt.Step()
@@ -349,15 +348,14 @@ func (q *ReadQueries) BooksAndAuthorsSeq(ctx context.Context) iter.Seq2[BooksAnd
 			}
 			if stmt.ColumnType(8) == lido.Null {
 				stmt.Fail(errors.New("the row for Author is absent, as an outer join allows; the option strict_types makes it a nil pointer"))
-			} else {
-				i.Author.ID = stmt.ColumnInt64(8)
-				i.Author.Name = stmt.ColumnText(9)
-				if stmt.ColumnType(10) != lido.Null {
-					i.Author.Bio = sql.NullString{String: stmt.ColumnText(10), Valid: true}
-				}
-				if stmt.ColumnType(11) != lido.Null {
-					i.Author.Born = sql.NullInt64{Int64: stmt.ColumnInt64(11), Valid: true}
-				}
+			}
+			i.Author.ID = stmt.ColumnInt64(8)
+			i.Author.Name = stmt.ColumnText(9)
+			if stmt.ColumnType(10) != lido.Null {
+				i.Author.Bio = sql.NullString{String: stmt.ColumnText(10), Valid: true}
+			}
+			if stmt.ColumnType(11) != lido.Null {
+				i.Author.Born = sql.NullInt64{Int64: stmt.ColumnInt64(11), Valid: true}
 			}
 			row, err = stmt.Step()
 			if err == nil && !yield(i, nil) {
