@@ -40,6 +40,7 @@ type Conn struct {
 	busySince       time.Time
 	busyWaits       atomic.Int64
 	authorizer      Authorizer
+	callbacks       []uintptr // numbers of functions and collations
 	controlDenied   bool
 	sawControl      bool // by the statement being compiled
 

@@ -20,8 +20,9 @@ const progressOps = 1000
 // the collector cannot see a closure that only the engine refers to.
 var handles struct {
 	sync.RWMutex
-	conns map[uintptr]*Conn
-	last  uintptr
+	conns     map[uintptr]*Conn
+	callbacks map[uintptr]*callback // by a number of their own
+	last      uintptr
 }
 
 func register(c *Conn) {
@@ -39,6 +40,9 @@ func unregister(c *Conn) {
 	handles.Lock()
 	defer handles.Unlock()
 	delete(handles.conns, c.handle)
+	for _, key := range c.callbacks {
+		delete(handles.callbacks, key)
+	}
 }
 
 func connOf(handle uintptr) *Conn {

@@ -50,6 +50,9 @@ func Generate(ctx context.Context, req *Request) (_ *Response, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, g.engine.close()) }()
+	if err := g.engine.declare(g.opts.Functions, g.opts.Collations); err != nil {
+		return nil, err
+	}
 	if g.opts.Verify != "off" {
 		refused, err := g.engine.load(ctx, schema, g.opts.SqlcOnly, g.opts.Verify == "warn")
 		if err != nil {

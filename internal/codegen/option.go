@@ -69,6 +69,11 @@ type options struct {
 	// TimeFormat says in which form columns keep their times.
 	TimeFormat timeFormat `json:"time_format"`
 
+	// Functions are those that the program adds to SQL, as "name" or "name/2"
+	// with the number of arguments; Collations likewise.
+	Functions  []string `json:"functions"`
+	Collations []string `json:"collations"`
+
 	// Verify says what a query that the engine refuses comes to: "error" (the
 	// default), "warn" (a note in the report), or "off" (no engine is asked).
 	Verify string `json:"verify"`

@@ -378,3 +378,33 @@ UPDATE events SET made = @new_made, at = @new_at WHERE seen IS NOT @not_seen;
 		}
 	}
 }
+
+func TestDeclaredFunctionsAndCollationsAreKnownToTheEngine(t *testing.T) {
+	p := newProject(t, map[string]string{
+		"schema.sql": `CREATE TABLE t (a TEXT NOT NULL COLLATE german CHECK (length(slugify(a)) > 0), b TEXT AS (slugify(a)));
+CREATE INDEX t_a ON t (slugify(a));`,
+		"query.sql": `-- name: Slugs :many
+-- @scan
+SELECT slugify(a) AS slug FROM t WHERE a = @a COLLATE german AND mix(a, 1, 2) > 0 ORDER BY a COLLATE german;
+`})
+	p.database = false // sqlc's own engine knows only SQLite's functions
+	p.options = map[string]any{"functions": []string{"slugify/1", "mix"}, "collations": []string{"german"}}
+	if text := p.mustGenerate(t)["query.sql.go"]; !strings.Contains(text, "ReadOnly: true") {
+		t.Errorf("got\n%s", text)
+	}
+	p.options = map[string]any{"functions": []string{"slugify/2"}, "collations": []string{"german"}}
+	p.mustFail(t, "slugify")
+	p.options = map[string]any{"functions": []string{"slugify", "mix"}}
+	p.mustFail(t, "german")
+	for options, want := range map[string]string{
+		`{"functions": ["slugify/x"]}`:  `option "functions": "slugify/x" is neither a name nor name/2`,
+		`{"functions": ["slugify/-1"]}`: `option "functions": "slugify/-1" is neither a name nor name/2`,
+		`{"functions": [""]}`:           `option "functions": ""`,
+		`{"collations": [""]}`:          `option "collations": ""`,
+		`{"functions": "slugify"}`:      `option "functions" cannot be a string`,
+	} {
+		if err := answer(t, options, nil); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", options, err, want)
+		}
+	}
+}
