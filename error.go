@@ -54,6 +54,7 @@ const (
 	extForeignKey = codeConstraint | 3<<8
 	extNotNull    = codeConstraint | 5<<8
 	extPrimaryKey = codeConstraint | 6<<8
+	extTrigger    = codeConstraint | 7<<8
 	extUnique     = codeConstraint | 8<<8
 	extRowID      = codeConstraint | 10<<8
 )
@@ -112,7 +113,8 @@ func (e *Error) Is(target error) bool {
 	case ErrUnique:
 		return e.Extended == extUnique || e.Extended == extPrimaryKey || e.Extended == extRowID
 	case ErrForeignKey:
-		return e.Extended == extForeignKey
+		// ON DELETE RESTRICT is a trigger inside the engine, and fails as one.
+		return e.Extended == extForeignKey || e.Extended == extTrigger && e.Message == "FOREIGN KEY constraint failed"
 	case ErrNotNull:
 		return e.Extended == extNotNull
 	case ErrCheck:

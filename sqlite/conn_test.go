@@ -134,13 +134,15 @@ func TestABindOutOfRangeIsReturnedByStep(t *testing.T) {
 func TestConstraintsNameTheirTableAndColumns(t *testing.T) {
 	c := open(t, sqlite.Options{Create: true, Pragmas: []sqlite.Pragma{{Name: "foreign_keys", Value: "1"}}})
 	exec(t, c, `CREATE TABLE a(id INTEGER PRIMARY KEY, x INT NOT NULL, y INT, UNIQUE(x, y), CONSTRAINT positive CHECK(y > 0));
-		CREATE TABLE b(a INT REFERENCES a(id)); INSERT INTO a VALUES(1, 1, 1)`)
+		CREATE TABLE b(a INT REFERENCES a(id)); INSERT INTO a VALUES(1, 1, 1);
+		CREATE TABLE r(a INT REFERENCES a(id) ON DELETE RESTRICT); INSERT INTO r VALUES(1)`)
 	for sql, want := range map[string]error{
 		"INSERT INTO a VALUES(2, 1, 1)":    lido.ErrUnique,
 		"INSERT INTO a VALUES(1, 2, 2)":    lido.ErrUnique,
 		"INSERT INTO a VALUES(3, NULL, 1)": lido.ErrNotNull,
 		"INSERT INTO a VALUES(3, 3, 0)":    lido.ErrCheck,
 		"INSERT INTO b VALUES(77)":         lido.ErrForeignKey,
+		"DELETE FROM a":                    lido.ErrForeignKey,
 	} {
 		err := c.Exec(context.Background(), sql)
 		var e *lido.Error
