@@ -142,10 +142,6 @@ func Generate(ctx context.Context, dir string, entries []Entry, env ...string) e
 	if err != nil {
 		return err
 	}
-	sqlc, err := SQLC()
-	if err != nil {
-		return err
-	}
 	var names []string
 	for _, e := range env {
 		name, _, _ := strings.Cut(e, "=")
@@ -164,6 +160,15 @@ func Generate(ctx context.Context, dir string, entries []Entry, env ...string) e
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "sqlc.json"), data, 0o644); err != nil {
+		return err
+	}
+	return Run(ctx, dir, env...)
+}
+
+// Run runs "sqlc generate" on the configuration that lies in dir.
+func Run(ctx context.Context, dir string, env ...string) error {
+	sqlc, err := SQLC()
+	if err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, sqlc, "generate")
