@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"testing"
 	"text/tabwriter"
+	"time"
 
 	_ "modernc.org/sqlite" // the stock driver
 
@@ -31,12 +32,22 @@ const items = 10_000
 func main() {
 	testing.Init()
 	rounds := flag.Int("rounds", 5, "rounds for each figure")
-	time := flag.String("time", "500ms", "length of one round")
+	length := flag.Duration("time", 500*time.Millisecond, "length of one round")
+	concurrent := flag.Bool("load", false, "measure writes from many goroutines instead")
 	flag.Parse()
-	if err := flag.Set("test.benchtime", *time); err != nil {
+	if err := flag.Set("test.benchtime", length.String()); err != nil {
 		fail(err)
 	}
-	if err := run(*rounds); err != nil {
+	dir, err := os.MkdirTemp(".", "lido-bench-")
+	if err != nil {
+		fail(err)
+	}
+	if *concurrent {
+		err = load(context.Background(), dir, *length)
+	} else {
+		err = run(dir, *rounds)
+	}
+	if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
 		fail(err)
 	}
 }
@@ -58,12 +69,7 @@ type operation struct {
 	contenders []contender
 }
 
-func run(rounds int) error {
-	dir, err := os.MkdirTemp("", "lido-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
+func run(dir string, rounds int) error {
 	// As every server has: a context that can be cancelled.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

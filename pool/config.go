@@ -81,6 +81,12 @@ type Config struct {
 	// Synchronous is what a commit survives. Default SynchronousNormal.
 	Synchronous Synchronous
 
+	// NoGroupCommit gives every single write a transaction of its own. Left
+	// off, those that wait for the writer at the same time share one, and so
+	// the price of its commit; each still succeeds or fails alone. [Alone] is
+	// the switch for one call. Default off.
+	NoGroupCommit bool
+
 	// CacheBytes is the page cache of one connection, default 64,000 KiB, and
 	// CacheTotalBytes the sum over all of them, default 256 MiB. When
 	// CacheBytes is left to the default it shrinks to keep the sum.

@@ -36,7 +36,10 @@ type DB struct {
 	// still be open: Config.Prepare can have kept a connection.
 	abandoned atomic.Bool
 
+	group group
+
 	reads, writes, commits, rollbacks, faults atomic.Int64
+	groups, grouped                           atomic.Int64
 	lastCommit                                atomic.Int64 // Unix nanoseconds
 }
 

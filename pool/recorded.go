@@ -11,9 +11,10 @@ import (
 )
 
 // recorded is a write outside a transaction. Bind only notes the values; the
-// first Step takes the writer, runs the statement as a transaction of its own
-// to the end, and keeps its rows. So no caller holds the writer between calls,
-// and one that waits for it can leave at any time.
+// first Step hands it to the group of writes that wait for the writer, where it
+// is run to its end, and its rows are kept. So no caller holds the writer
+// between calls, one that waits for it can leave at any time, and a statement
+// can be run again when the engine has thrown its group away.
 type recorded struct {
 	db     *DB
 	ctx    context.Context
@@ -105,7 +106,7 @@ func (s *recorded) Step() (row bool, err error) {
 	}
 	if s.state == recording {
 		s.state = ran
-		if err := s.run(); err != nil {
+		if err := s.db.runRecorded(s); err != nil {
 			s.err, s.reported = err, true
 			return false, err
 		}
@@ -119,17 +120,11 @@ func (s *recorded) Step() (row bool, err error) {
 	return false, nil
 }
 
-// run takes the writer and runs the statement to its end.
-func (s *recorded) run() error {
-	db := s.db
-	r, err := db.acquire(s.ctx, db.writer, s.query)
-	if err != nil {
-		return err
-	}
-	defer r.Release()
-	db.writes.Add(1)
-	c := r.Value()
-	inner, err := c.Prepare(s.ctx, s.query.SQL)
+// runOn runs the statement on c to its end. More than maxRows rows are
+// errTooManyRows, unless maxRows is 0.
+func (s *recorded) runOn(ctx context.Context, c *sqlite.Conn, maxRows int) error {
+	s.rows, s.names, s.columns = s.rows[:0], nil, 0
+	inner, err := c.Prepare(ctx, s.query.SQL)
 	if err != nil {
 		return named(s.query, err)
 	}
@@ -140,9 +135,7 @@ func (s *recorded) run() error {
 	for {
 		row, err := inner.Step()
 		if err != nil {
-			err = and(unknownIf(c, err), inner.Close())
-			db.rollbacks.Add(1)
-			return err
+			return and(err, inner.Close())
 		}
 		if !row {
 			break
@@ -153,22 +146,15 @@ func (s *recorded) run() error {
 				s.names = append(s.names, inner.ColumnName(i))
 			}
 		}
+		if maxRows > 0 && len(s.rows) >= maxRows*s.columns {
+			return and(errTooManyRows, inner.Close())
+		}
 		for i := range s.columns {
 			s.rows = append(s.rows, copyColumn(inner, i))
 		}
 	}
 	s.changes, s.rowid = inner.Changes(), inner.LastInsertID()
-	db.committed()
 	return inner.Close()
-}
-
-// unknownIf marks an I/O error: the statement commits by itself, so it may
-// have struck the commit.
-func unknownIf(c *sqlite.Conn, err error) error {
-	if c.Broken() != nil {
-		return fmt.Errorf("%w: %w", lido.ErrCommitUnknown, err)
-	}
-	return err
 }
 
 func (v *value) bindTo(s *sqlite.Stmt, i int) {

@@ -12,11 +12,16 @@ type Stat struct {
 	Readers, Writer PoolStat
 
 	// Reads counts read statements outside transactions and Read closures;
-	// Writes counts write statements outside transactions and Write closures
-	// that got as far as having a transaction.
+	// Writes counts write statements outside transactions, and Write closures
+	// that got as far as having one.
 	Reads, Writes int64
 	// Commits and Rollbacks count how the Writes ended.
 	Commits, Rollbacks int64
+	// Queued is how many single writes wait for the writer now.
+	Queued int
+	// Groups counts the transactions that more than one single write shared,
+	// and Grouped the writes in them.
+	Groups, Grouped int64
 	// Faults counts faults in mapped memory; see package sqlite.
 	Faults int64
 	// LastCommit is when a write was last committed, or zero.
@@ -32,6 +37,8 @@ func (db *DB) Stat() Stat {
 		Writes:    db.writes.Load(),
 		Commits:   db.commits.Load(),
 		Rollbacks: db.rollbacks.Load(),
+		Groups:    db.groups.Load(),
+		Grouped:   db.grouped.Load(),
 		Faults:    db.faults.Load(),
 	}
 	if db.readers != nil { // nil while Open opens the writer
@@ -40,6 +47,9 @@ func (db *DB) Stat() Stat {
 	if db.writer != nil {
 		s.Writer = db.writer.Stat()
 	}
+	db.group.mu.Lock()
+	s.Queued = len(db.group.queue)
+	db.group.mu.Unlock()
 	if n := db.lastCommit.Load(); n != 0 {
 		s.LastCommit = time.Unix(0, n)
 	}

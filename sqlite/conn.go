@@ -30,6 +30,7 @@ type Conn struct {
 	begin     [2]*Stmt
 	commit    *Stmt
 	rollback  *Stmt
+	controls  map[string]*Stmt // by text
 
 	// What the callbacks look at while the engine runs.
 	ctx             context.Context // nil: never ends
@@ -38,6 +39,7 @@ type Conn struct {
 	checkpointing   atomic.Bool
 	busyTimeout     time.Duration
 	busySince       time.Time
+	deadline        time.Time // zero: none
 	busyWaits       atomic.Int64
 	authorizer      Authorizer
 	callbacks       []uintptr // numbers of functions and collations
@@ -81,6 +83,37 @@ func (c *Conn) BusyWaits() int64 { return c.busyWaits.Load() }
 // https://www.sqlite.org/c3ref/get_autocommit.html
 func (c *Conn) InTransaction() bool {
 	return !c.faulted && !c.closed && c.db != 0 && lib.Xsqlite3_get_autocommit(c.tls, c.db) == 0
+}
+
+// DeferredForeignKeys reports whether the open transaction holds violations of
+// deferred foreign keys, which would make its commit fail.
+//
+// https://www.sqlite.org/c3ref/c_dbstatus_options.html
+func (c *Conn) DeferredForeignKeys() bool {
+	if c.alive() != nil {
+		return false
+	}
+	out := malloc(c.tls, 8)
+	defer free(c.tls, out)
+	rc := lib.Xsqlite3_db_status(c.tls, c.db, lib.SQLITE_DBSTATUS_DEFERRED_FKS, out, out+4, 0)
+	return rc == lib.SQLITE_OK && int32At(out) != 0
+}
+
+// ForgetChanges sets what last_insert_rowid() and changes() answer in SQL to
+// zero, so that a statement does not see what one before it left there.
+func (c *Conn) ForgetChanges() {
+	if c.alive() == nil {
+		db(c).FlastRowid, db(c).FnChange = 0, 0
+	}
+}
+
+// LimitTime interrupts what still runs when d has passed from now on; zero
+// takes the limit away.
+func (c *Conn) LimitTime(d time.Duration) {
+	c.deadline = time.Time{}
+	if d > 0 {
+		c.deadline = time.Now().Add(d)
+	}
 }
 
 // Limit sets one of the connection's limits and returns the value it had; a
@@ -258,6 +291,9 @@ func (c *Conn) Close() (err error) {
 		end(s)
 	}
 	c.cache.each(end)
+	for _, s := range c.controls {
+		s.finalize()
+	}
 	for _, s := range []*Stmt{c.begin[Deferred], c.begin[Immediate], c.commit, c.rollback} {
 		if s != nil {
 			s.finalize()

@@ -77,7 +77,8 @@ func (c *Conn) ClearInterrupt() {
 
 // stopped reports whether what runs now has been told to stop.
 func (c *Conn) stopped() bool {
-	return c.interrupted.Load() || (c.ctx != nil && c.ctx.Err() != nil)
+	return c.interrupted.Load() || (c.ctx != nil && c.ctx.Err() != nil) ||
+		(!c.deadline.IsZero() && time.Now().After(c.deadline))
 }
 
 // onProgress is the engine's progress handler; anything but 0 interrupts.

@@ -46,12 +46,16 @@ func (c *Conn) Rollback() error {
 }
 
 // Control runs one statement of transaction control (SAVEPOINT, RELEASE,
-// ROLLBACK TO) in the way of Begin and Commit: never interrupted half way.
+// ROLLBACK TO) in the way of Begin and Commit: never interrupted half way. The
+// statement is kept prepared, so there should be few different texts.
 func (c *Conn) Control(ctx context.Context, sql string) error {
-	var s *Stmt
+	s := c.controls[sql]
 	err := c.control(ctx, &s, sql)
-	if s != nil {
-		s.finalize()
+	if s != nil && c.controls[sql] == nil {
+		if c.controls == nil {
+			c.controls = make(map[string]*Stmt)
+		}
+		c.controls[sql] = s
 	}
 	return err
 }

@@ -1,0 +1,254 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/pool"
+	"github.com/lidodb/lido/sqlite"
+)
+
+// together starts each write while the writer is held, waits until all are in
+// the queue, and lets go. So they share a transaction, in this order.
+func together(t *testing.T, db *pool.DB, writes ...func(ctx context.Context) error) []error {
+	t.Helper()
+	w, err := db.AcquireWriter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs := make([]error, len(writes))
+	var wg sync.WaitGroup
+	for i, write := range writes {
+		wg.Go(func() { errs[i] = write(t.Context()) })
+		waitUntil(t, func() bool { return db.Stat().Queued > i })
+	}
+	w.Release()
+	wg.Wait()
+	return errs
+}
+
+func waitUntil(t *testing.T, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !cond(); {
+		if time.Now().After(deadline) {
+			t.Fatal("waited for 10 s")
+		}
+		runtime.Gosched()
+	}
+}
+
+func inserts(db *pool.DB, q *lido.Query, name string) func(ctx context.Context) error {
+	return func(ctx context.Context) error { return run(ctx, db, q, name) }
+}
+
+func TestWritesThatWaitTogetherShareOneCommit(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	var writes []func(ctx context.Context) error
+	for i := range 20 {
+		writes = append(writes, inserts(db, insertItem, fmt.Sprint(i)))
+	}
+	if err := errors.Join(together(t, db, writes...)...); err != nil {
+		t.Fatal(err)
+	}
+	if s := db.Stat(); s.Groups != 1 || s.Grouped != 20 || s.Commits != 20 {
+		t.Errorf("%+v", s)
+	}
+	if n := count(t, t.Context(), db); n != 20 {
+		t.Error(n)
+	}
+}
+
+func TestAMemberThatFailsIsUndoneAlone(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	errs := together(t, db,
+		inserts(db, insertItem, "a"),
+		inserts(db, insertItem, "a"), // not unique
+		inserts(db, insertItem, "b"),
+		inserts(db, &lido.Query{Name: "Broken", SQL: "INSERT INTO nosuch VALUES(?1)", Writes: []string{"nosuch"}}, "x"),
+		inserts(db, insertItem, "c"),
+	)
+	for i, want := range []bool{true, false, true, false, true} {
+		if (errs[i] == nil) != want {
+			t.Errorf("member %d: %v", i, errs[i])
+		}
+	}
+	if !errors.Is(errs[1], lido.ErrUnique) {
+		t.Error(errs[1])
+	}
+	if n := count(t, t.Context(), db); n != 3 {
+		t.Error(n)
+	}
+	if s := db.Stat(); s.Groups != 1 || s.Grouped != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestAMemberThatEndsTheTransactionDoesNotTakeTheOthersWithIt(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	if err := run(t.Context(), db, insertItem, "taken"); err != nil {
+		t.Fatal(err)
+	}
+	errs := together(t, db,
+		inserts(db, insertItem, "a"),
+		inserts(db, insertItem, "b"),
+		inserts(db, &lido.Query{Name: "Rollback", SQL: "INSERT OR ROLLBACK INTO item(name) VALUES(?1)", Writes: []string{"item"}}, "taken"),
+		inserts(db, insertItem, "c"),
+	)
+	if !errors.Is(errs[2], lido.ErrUnique) {
+		t.Errorf("the culprit: %v", errs[2])
+	}
+	if err := errors.Join(errs[0], errs[1], errs[3]); err != nil {
+		t.Errorf("the others: %v", err)
+	}
+	found, err := names(t.Context(), db)
+	if len(found) != 4 || err != nil {
+		t.Error(found, err)
+	}
+}
+
+func TestAMemberOverItsTimeRunsAgainByItself(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	errs := together(t, db,
+		inserts(db, insertItem, "a"),
+		inserts(db, manyItemsUpTo, "400000"), // more than 100 ms
+		inserts(db, insertItem, "b"),
+	)
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+	if n := count(t, t.Context(), db); n != 400_002 {
+		t.Error(n)
+	}
+}
+
+func TestAMemberWithManyRowsRunsAgainByItself(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	many := &lido.Query{Name: "Many", SQL: manyItemsUpTo.SQL + " RETURNING id", Writes: []string{"item"}}
+	rows := 0
+	errs := together(t, db,
+		inserts(db, insertItem, "a"),
+		func(ctx context.Context) error {
+			s, err := db.PrepareWrite(ctx, many)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			s.BindText(1, "5000")
+			for {
+				row, err := s.Step()
+				if err != nil || !row {
+					return err
+				}
+				rows++
+			}
+		},
+		inserts(db, insertItem, "b"),
+	)
+	if err := errors.Join(errs...); err != nil || rows != 5000 {
+		t.Error(rows, err)
+	}
+	if n := count(t, t.Context(), db); n != 5002 {
+		t.Error(n)
+	}
+}
+
+func TestADeferredForeignKeyIsTheFaultOfTheMemberThatBreaksIt(t *testing.T) {
+	db := openDB(t, pool.Config{Prepare: func(ctx context.Context, db *pool.DB) error {
+		return db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error {
+			return c.Exec(ctx, `CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+				CREATE TABLE part(item TEXT REFERENCES item(name) DEFERRABLE INITIALLY DEFERRED)`)
+		})
+	}})
+	part := &lido.Query{Name: "InsertPart", SQL: "INSERT INTO part VALUES(?1)", Writes: []string{"part"}}
+	errs := together(t, db, inserts(db, insertItem, "a"), inserts(db, part, "nosuch"), inserts(db, part, "a"), inserts(db, insertItem, "nosuch"))
+	if !errors.Is(errs[1], lido.ErrForeignKey) {
+		t.Errorf("%v", errs[1])
+	}
+	if err := errors.Join(errs[0], errs[2], errs[3]); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAMemberSeesNothingOfTheOneBefore(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	state := &lido.Query{Name: "State", SQL: "INSERT INTO item(name) VALUES(last_insert_rowid() || '/' || changes() || '/' || ?1)", Writes: []string{"item"}}
+	errs := together(t, db, inserts(db, insertItem, "a"), inserts(db, state, "b"), inserts(db, insertItem, "c"), inserts(db, state, "d"))
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	found, err := names(t.Context(), db)
+	if err != nil || !found["0/0/b"] || !found["0/0/d"] {
+		t.Error(found, err)
+	}
+}
+
+func TestACallerThatWaitsInTheQueueCanLeave(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	w, err := db.AcquireWriter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	results := make(chan error, 3)
+	for i, c := range []context.Context{ctx, ctx, t.Context()} { // the leader, one who waits, and one who stays
+		go func() { results <- run(c, db, insertItem, fmt.Sprint(i)) }()
+		waitUntil(t, func() bool { return db.Stat().Queued > i })
+	}
+	cancel()
+	for range 2 {
+		if err := <-results; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+	w.Release()
+	if err := <-results; err != nil {
+		t.Error(err)
+	}
+	if found, err := names(t.Context(), db); len(found) != 1 || !found["2"] || err != nil {
+		t.Error(found, err)
+	}
+}
+
+func TestGroupCommitCanBeSwitchedOffForACallAndForADatabase(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	alone := func(name string) func(ctx context.Context) error {
+		return func(ctx context.Context) error { return run(pool.Alone(ctx), db, insertItem, name) }
+	}
+	if err := errors.Join(together(t, db, alone("a"), alone("b"), alone("c"))...); err != nil {
+		t.Error(err)
+	}
+	if s := db.Stat(); s.Groups != 0 || s.Commits != 3 {
+		t.Errorf("%+v", s)
+	}
+	off := openDB(t, pool.Config{NoGroupCommit: true})
+	if err := errors.Join(together(t, off, inserts(off, insertItem, "a"), inserts(off, insertItem, "b"))...); err != nil {
+		t.Error(err)
+	}
+	if s := off.Stat(); s.Groups != 0 || s.Commits != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestWritesKeepTheirOrderInAGroup(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	var writes []func(ctx context.Context) error
+	for i := range 50 {
+		writes = append(writes, inserts(db, insertItem, fmt.Sprintf("%02d", i)))
+	}
+	if err := errors.Join(together(t, db, writes...)...); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	rows, err := lido.Select[string](t.Context(), db, lido.NewSQL("Names", "SELECT name FROM item ORDER BY id"))
+	got = append(got, rows...)
+	if err != nil || len(got) != 50 || !slices.IsSorted(got) {
+		t.Error(got, err)
+	}
+}
