@@ -11,6 +11,8 @@ DATA        ?= data
 DB          ?= $(DATA)/ledger.db
 ROUNDS      ?= 200
 FUZZTIME    ?= 30s
+CASES       ?= 10000
+LOADTIME    ?= 3s
 BENCHROUNDS ?= 5
 BENCHTIME   ?= 500ms
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -94,6 +96,22 @@ torture: torture-kill torture-backup ## every torture
 fuzz: engine ## fuzz every target; FUZZTIME=30s each
 	scripts/fuzz.sh $(FUZZTIME)
 
+.PHONY: fuzz-short
+fuzz-short: engine ## compare generated code with the stock driver on random schemas; CASES=10000
+	LIDO_RANDOM_CASES=$(CASES) LIDO_RANDOM_SEED=0 $(GO) test -count=1 -v -timeout 30m ./internal/codegen/random
+
+.PHONY: conformance
+conformance: engine ## hold the generator against sqlc's own output on sqlc's own cases (LIDO_CONFORMANCE)
+	$(GO) test -count=1 -v -timeout 30m ./internal/codegen/conformance
+
+.PHONY: bench-gen
+bench-gen: engine ## measure generating and compiling 500 queries
+	$(GO) run ./internal/codegen/benchgen
+
+.PHONY: bench-load
+bench-load: engine ## measure writes from many goroutines, with and without group commit
+	cd bench && $(GO) run . -load -time $(LOADTIME)
+
 .PHONY: bench
 bench: engine ## measure typed calls against the engine alone and sqlc on the stock driver
 	cd bench && $(GO) run . -rounds $(BENCHROUNDS) -time $(BENCHTIME)
@@ -120,7 +138,10 @@ ci: ## everything that CI runs
 	$(MAKE) race
 	$(MAKE) torture-kill ROUNDS=20
 	$(MAKE) check-hledger
+	$(MAKE) conformance
+	$(MAKE) fuzz-short CASES=1000
 	$(MAKE) bench BENCHROUNDS=1 BENCHTIME=20ms
+	$(MAKE) bench-load LOADTIME=100ms
 	$(MAKE) quick-start
 	$(MAKE) new-module
 
