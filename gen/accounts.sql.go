@@ -18,7 +18,7 @@ import (
 var countAccountsQuery = lido.Query{
 	Name:     "CountAccounts",
 	SQL:      `SELECT count(*) FROM accounts`,
-	Source:   "queries/accounts.sql:44",
+	Source:   "queries/accounts.sql:45",
 	ReadOnly: true,
 	Reads:    []string{"accounts"},
 }
@@ -489,7 +489,7 @@ func (q *ReadQueries) ListChildrenSeq(ctx context.Context, parentID sql.NullInt6
 var setAccountClosedQuery = lido.Query{
 	Name:   "SetAccountClosed",
 	SQL:    `UPDATE accounts SET closed = ?1 WHERE name = ?2`,
-	Source: "queries/accounts.sql:40",
+	Source: "queries/accounts.sql:41",
 	Reads:  []string{"accounts"},
 	Writes: []string{"accounts"},
 }

@@ -306,7 +306,7 @@ JOIN accounts AS a ON a.id = lineage.ancestor_id
 JOIN currencies AS c ON c.code = b.currency
 GROUP BY a.name, a.type, b.currency, c.digits
 ORDER BY a.name, b.currency`,
-	Source:   "queries/balances.sql:45",
+	Source:   "queries/balances.sql:46",
 	ReadOnly: true,
 	Reads:    []string{"accounts", "balances", "currencies"},
 }
@@ -386,7 +386,7 @@ JOIN accounts AS a ON a.id = b.account_id
 JOIN currencies AS c ON c.code = b.currency
 GROUP BY a.type, b.currency, c.digits
 ORDER BY a.type, b.currency`,
-	Source:   "queries/balances.sql:65",
+	Source:   "queries/balances.sql:66",
 	ReadOnly: true,
 	Reads:    []string{"accounts", "balances", "currencies"},
 }
@@ -464,7 +464,7 @@ WHERE t.posted = 1
 GROUP BY t.id, t.date, t.description, p.currency
 HAVING sum(p.amount) <> 0
 ORDER BY t.id`,
-	Source:   "queries/balances.sql:76",
+	Source:   "queries/balances.sql:77",
 	ReadOnly: true,
 	Reads:    []string{"postings", "transactions"},
 }

@@ -17,7 +17,7 @@ import (
 var listEntriesQuery = lido.Query{
 	Name:     "ListEntries",
 	SQL:      `SELECT id, transaction_id, date, description, line, account, account_type, amount, currency FROM entries WHERE date = ?1 ORDER BY transaction_id, line`,
-	Source:   "queries/register.sql:24",
+	Source:   "queries/register.sql:25",
 	ReadOnly: true,
 	Reads:    []string{"accounts", "postings", "transactions"},
 }
@@ -99,7 +99,7 @@ FROM entries AS e
 WHERE e.account_type IN ('income', 'expense')
 GROUP BY month, e.currency
 ORDER BY month, e.currency`,
-	Source:   "queries/register.sql:28",
+	Source:   "queries/register.sql:29",
 	ReadOnly: true,
 	Reads:    []string{"accounts", "postings", "transactions"},
 }

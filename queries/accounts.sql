@@ -34,6 +34,7 @@ ORDER BY name;
 
 -- ListChildren returns the accounts directly below one.
 -- name: ListChildren :many
+-- @scan
 SELECT * FROM accounts WHERE parent_id = @parent_id ORDER BY name;
 
 -- SetAccountClosed closes an account to further postings, or opens it again.

@@ -28,6 +28,7 @@ ORDER BY b.account_id, b.currency;
 -- GetSubtreeBalance sums an account and everything below it, per currency. The
 -- CROSS JOIN keeps the order of the tables: without it all balances are read.
 -- name: GetSubtreeBalance :many
+-- @scan
 WITH RECURSIVE subtree (id) AS (
     SELECT root.id FROM accounts AS root WHERE root.name = @name
     UNION ALL

@@ -2,6 +2,7 @@
 -- it, with the running balance after each, per currency. Lines outside the
 -- dates are left out, but count in the balance.
 -- name: ListRegister :many
+-- @scan
 SELECT r.* FROM (
     SELECT p.id, t.id AS transaction_id, t.date, t.description, p.line,
            a.name AS account, p.amount, p.currency, c.digits,
