@@ -19,7 +19,7 @@ import (
 // damage says what is wrong with the text that sqlc made of a query, or is
 // empty.
 func damage(q *query) string {
-	if q.Text == "" {
+	if q.Text == "" || q.src.stub {
 		return ""
 	}
 	got, want := significant(lex(q.Text)), significant(q.src.body)

@@ -12,16 +12,42 @@
 //
 // # What a query file can say
 //
-// Beside sqlc's own annotations and functions, a comment line "-- @scan" above,
-// below or inside a statement approves that it reads a table from end to end.
-// Without it such a query is noted in lido_report.txt in the output folder.
+// Beside sqlc's own annotations and functions, comment lines above, below or
+// inside a statement:
+//
+//	-- @scan       approves that it reads a table from end to end, or sorts one
+//	-- @unchecked  leaves the statement unproved; the generated comment says so
+//
+// and a block comment with the statement that the engine gets, for one that
+// sqlc's grammar refuses. sqlc then sees the statement outside of it, which has
+// the same parameters and results:
+//
+//	/* @engine
+//	UPDATE books SET price = a.born FROM authors AS a WHERE a.id = books.author_id AND a.name = @name;
+//	*/
+//	UPDATE books SET price = 0 WHERE title = @name;
+//
+// In a schema file "-- @sqlc-only" leaves a statement out of the engine's
+// database, and the option sqlc_only whole files.
 // Comments that stand with the annotation document the method.
+//
+// # What is checked
+//
+// The schema is applied to a database in memory, as sqlc reads it, and every
+// statement is prepared there. All problems come in one run, each with file,
+// line, column and the query's name; lines and columns count from 1, columns in
+// characters. The option verify turns refusals into notes (warn) or asks no
+// engine at all (off). The option plan says what a scan without approval comes
+// to; plans writes the plan of every query into a file for reviewers. Notes are
+// in lido_report.txt in the output folder, because sqlc hides what a plugin
+// prints when it succeeds.
 //
 // # Types and names
 //
 // They are those of sqlc's own Go generator, letter by letter, which the tests
 // prove on sqlc's end-to-end cases. The option strict_types goes further where
-// sqlc knows too little; see strict.go.
+// sqlc knows too little; see strict.go. Without it the report lists what it
+// would change.
 //
 // # Versions
 //

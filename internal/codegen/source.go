@@ -30,6 +30,7 @@ type sourceQuery struct {
 	name, cmd string
 	at        int      // offset of the annotation
 	body      []token  // the statement, from its first to its last significant token
+	stub      bool     // the statement that sqlc sees is not body, see engineMark
 	doc       []string // comment lines that document the query
 	flags     []string // lines that start with @, without the comment marks
 }
@@ -132,6 +133,42 @@ func parseQuery(f *sourceFile, tokens []token) *sourceQuery {
 	return q
 }
 
+// engineMark begins a block comment that holds the statement to be run, where
+// sqlc's grammar refuses it. The statement outside the comment is then only
+// for sqlc: it has parameters of the same names, or as many, and results of the
+// same types. The engine proves the one in the comment.
+const engineMark = "@engine"
+
+// readEngine takes the statement out of such a comment.
+func (q *sourceQuery) readEngine(t token) bool {
+	src := q.file.text
+	from := firstToken(src[:t.end], t.start+len("/*"))
+	if t.kind != tokenBlockComment || !strings.HasPrefix(src[from:], engineMark) || !strings.HasSuffix(t.text(src), "*/") {
+		return false
+	}
+	if next := from + len(engineMark); !isSpaceByte(src[next]) {
+		return false
+	}
+	text := src[:t.end-len("*/")]
+	var body []token
+	for i := from + len(engineMark); i < len(text); {
+		kind, end := lexOne(text, i)
+		body = append(body, token{kind, i, end})
+		i = end
+	}
+	blank := func(t token) bool { return t.isSpace() || t.isPunct(src, ";") }
+	for len(body) > 0 && blank(body[0]) {
+		body = body[1:]
+	}
+	for len(body) > 0 && blank(body[len(body)-1]) {
+		body = body[:len(body)-1]
+	}
+	if len(body) > 0 {
+		q.body, q.stub = body, true
+	}
+	return true
+}
+
 // startsLine reports whether only blanks stand before i on its line.
 func startsLine(src string, i int) bool {
 	line := src[strings.LastIndexByte(src[:i], '\n')+1 : i]
@@ -154,7 +191,7 @@ func (q *sourceQuery) readComments(tokens []token, named, first int) {
 		begin = i
 	}
 	for i, t := range tokens {
-		if t.kind != tokenLineComment && t.kind != tokenBlockComment || i == named {
+		if t.kind != tokenLineComment && t.kind != tokenBlockComment || i == named || q.readEngine(t) {
 			continue
 		}
 		for _, line := range commentLines(t.text(src)) {

@@ -1330,6 +1330,28 @@ func (q *Queries) RepriceSeq(ctx context.Context, arg RepriceParams) iter.Seq2[R
 	}
 }
 
+var repriceFromQuery = lido.Query{
+	Name:   "RepriceFrom",
+	SQL:    `UPDATE books SET price = a.born FROM authors AS a WHERE a.id = books.author_id AND a.name = ?1`,
+	Source: "queries/forms.sql:108",
+	Reads:  []string{"authors", "books"},
+	Writes: []string{"books"},
+}
+
+// RepriceFrom shows the way round a statement that sqlc's grammar refuses.
+func (q *Queries) RepriceFrom(ctx context.Context, name string) (int64, error) {
+	stmt, err := q.w.PrepareWrite(ctx, &repriceFromQuery)
+	if err != nil {
+		return 0, err
+	}
+	defer stmt.Close()
+	stmt.BindText(1, name)
+	if _, err := stmt.Step(); err != nil {
+		return 0, err
+	}
+	return stmt.Changes(), nil
+}
+
 var repriceFromAuthorsQuery = lido.Query{
 	Name: "RepriceFromAuthors",
 	SQL: `UPDATE books SET price = (SELECT a.born FROM authors AS a WHERE a.id = books.author_id)
@@ -1621,6 +1643,37 @@ func (q *ReadQueries) TableInfoSeq(ctx context.Context, tbl interface{}) iter.Se
 			yield(none, err)
 		}
 	}
+}
+
+var titlesInOrderQuery = lido.Query{
+	Name:     "TitlesInOrder",
+	SQL:      `SELECT group_concat(title, ', ' ORDER BY title) AS titles FROM books WHERE author_id IS NOT DISTINCT FROM ?1`,
+	Source:   "queries/forms.sql:114",
+	ReadOnly: true,
+	Reads:    []string{"books"},
+}
+
+func (q *ReadQueries) TitlesInOrder(ctx context.Context, author sql.NullInt64) (string, error) {
+	var i string
+	stmt, err := q.r.PrepareRead(ctx, &titlesInOrderQuery)
+	if err != nil {
+		return i, err
+	}
+	defer stmt.Close()
+	if author.Valid {
+		stmt.BindInt64(1, author.Int64)
+	} else {
+		stmt.BindNull(1)
+	}
+	row, err := stmt.Step()
+	if err != nil {
+		return i, err
+	}
+	if !row {
+		return i, lido.ErrNoRows
+	}
+	i = stmt.ColumnText(0)
+	return i, stmt.Close()
 }
 
 var totalsQuery = lido.Query{

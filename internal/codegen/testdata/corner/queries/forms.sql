@@ -103,3 +103,16 @@ SELECT sqlc.embed(b), sqlc.embed(a) FROM books AS b LEFT JOIN authors AS a ON a.
 
 -- name: AuthorsAndBooks :one
 SELECT sqlc.embed(authors), sqlc.embed(books) FROM authors JOIN books ON books.author_id = authors.id WHERE books.id = ?;
+
+-- RepriceFrom shows the way round a statement that sqlc's grammar refuses.
+-- name: RepriceFrom :execrows
+/* @engine
+UPDATE books SET price = a.born FROM authors AS a WHERE a.id = books.author_id AND a.name = @name;
+*/
+UPDATE books SET price = 0 WHERE title = @name;
+
+-- name: TitlesInOrder :one
+/* @engine
+SELECT group_concat(title, ', ' ORDER BY title) AS titles FROM books WHERE author_id IS NOT DISTINCT FROM @author
+*/
+SELECT group_concat(title, ', ') AS titles FROM books WHERE author_id IS @author;
