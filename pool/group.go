@@ -34,6 +34,8 @@ const (
 	groupRows     = 1000                   // how many rows of RETURNING are kept for one member
 )
 
+var errLeaderPanicked = errors.New("pool: the goroutine that ran the group panicked; nothing was applied")
+
 var errTooManyRows = errors.New("more rows than a group keeps")
 
 // group is the queue of single writes.
@@ -174,16 +176,29 @@ func (db *DB) lead(m *member) {
 			m.finish(err)
 			return
 		}
-		db.serve(r.Value(), m)
-		r.Release()
+		db.serve(r, m)
 	}
 }
 
 // serve runs one group, or one member by itself, on the writer.
-func (db *DB) serve(c *sqlite.Conn, leader *member) {
-	g := &db.group
+func (db *DB) serve(r *Resource[*sqlite.Conn], leader *member) {
+	g, c := &db.group, r.Value()
+	var taken []*member
+	defer func() {
+		r.Release()
+		if p := recover(); p != nil {
+			// It goes on to the leader's caller; nobody else may wait for ever.
+			for _, m := range taken {
+				if !m.done {
+					m.finish(errLeaderPanicked)
+				}
+			}
+			panic(p)
+		}
+	}()
 	if !g.others() {
 		m := g.next(false)
+		taken = append(taken, m)
 		err := m.rec.runOn(m.rec.ctx, c, 0)
 		switch {
 		case err == nil:
@@ -214,6 +229,7 @@ func (db *DB) serve(c *sqlite.Conn, leader *member) {
 		if m == nil {
 			break
 		}
+		taken = append(taken, m)
 		switch err := db.runMember(c, m); {
 		case err == nil:
 			kept = append(kept, m)
