@@ -21,6 +21,9 @@ type conn struct {
 	held *pool.Conn // by tx or by the session
 	tx   *tx        // the transaction of BeginTx
 	rows int        // streaming from held
+
+	begun bool  // SQL has begun a transaction
+	lost  error // why the engine has rolled back what SQL began, until SQL ends it
 }
 
 var (
@@ -81,6 +84,10 @@ func (c *conn) settle(l lease) {
 	case l.own && marked && !l.reader && l.Broken() == nil:
 		c.held = l.Conn
 	case l.own:
+		if c.begun && !l.reader && c.lost == nil {
+			c.lost = errTransactionEnded
+		}
+		c.begun = false
 		giveBack(l.Conn, nil)
 	case c.tx != nil:
 		if !l.InTransaction() && c.tx.lost == nil {
@@ -88,6 +95,14 @@ func (c *conn) settle(l lease) {
 		}
 	case !marked && c.rows == 0:
 		c.endSession()
+	}
+}
+
+// forget ends the session together with what is remembered of it.
+func (c *conn) forget() {
+	c.endSession()
+	if c.tx == nil {
+		c.begun, c.lost = false, nil
 	}
 }
 
@@ -114,7 +129,7 @@ func giveBack(held *pool.Conn, err error) {
 // refused is asked before each statement.
 func (c *conn) refused(s statement) error {
 	if c.tx == nil {
-		return nil
+		return c.lostBySQL()
 	}
 	if c.tx.lost != nil {
 		return fmt.Errorf("stdlib: the transaction was rolled back by the engine after an earlier error: %w",
@@ -124,6 +139,35 @@ func (c *conn) refused(s statement) error {
 		return fmt.Errorf("stdlib: %q inside a transaction of database/sql; use its Commit and Rollback, or SAVEPOINT to nest", s.text)
 	}
 	return nil
+}
+
+// lostBySQL refuses what would run in autocommit though its author believes it
+// to be in the transaction that SQL has begun.
+func (c *conn) lostBySQL() error {
+	if c.lost == nil {
+		return nil
+	}
+	return fmt.Errorf("stdlib: the transaction begun by SQL was rolled back by the engine after an earlier error; end it with ROLLBACK: %w",
+		errors.Join(lido.ErrClosed, c.lost))
+}
+
+// acknowledge takes from stmts the COMMIT or ROLLBACK by which SQL learns that
+// its transaction is lost. The engine has none to end.
+func (c *conn) acknowledge(ctx context.Context, stmts []statement) ([]statement, error) {
+	if c.tx != nil || c.lost == nil {
+		return stmts, nil
+	}
+	if len(stmts) > 0 && stmts[0].class == classEnd {
+		lost := c.lost
+		c.connector.note(ctx, stmts[0].text)
+		c.begun, c.lost = false, nil
+		if !rollsBack(stmts[0].text) {
+			return nil, fmt.Errorf("stdlib: nothing was committed: the transaction begun by SQL was rolled back by the engine after an earlier error: %w",
+				errors.Join(lido.ErrClosed, lost))
+		}
+		return stmts[1:], nil
+	}
+	return nil, c.lostBySQL()
 }
 
 // prepare readies s with its arguments. For transaction control, which runs at
@@ -142,14 +186,15 @@ func (c *conn) prepare(ctx context.Context, l *lease, s statement, args *argumen
 			ctx = context.WithoutCancel(ctx)
 		}
 		c.connector.note(ctx, s.text)
-		return nil, l.Control(ctx, s.text)
+		err := l.Control(ctx, s.text)
+		return nil, c.unsure(l, c.tx == nil && s.commits(), false, err)
 	}
 	st := l.ready
 	l.ready = nil
 	if st == nil {
 		var err error
 		if st, err = l.Prepare(ctx, s.text); err != nil {
-			return nil, c.failed(err)
+			return nil, err
 		}
 	}
 	err := args.bind(st, last)
@@ -163,23 +208,50 @@ func (c *conn) prepare(ctx context.Context, l *lease, s statement, args *argumen
 	return st, nil
 }
 
-// failed notes an error of the engine that has ended the whole transaction.
-func (c *conn) failed(err error) error {
-	if c.tx != nil && c.tx.lost == nil && !c.held.InTransaction() {
-		c.tx.lost = err
+// observe is told how each statement went. It notes a transaction that the
+// engine has ended, so that nothing runs after it that belongs into it.
+func (c *conn) observe(l *lease, s statement, err error) {
+	open := l.InTransaction()
+	lost := &c.lost
+	if c.tx != nil {
+		lost = &c.tx.lost
+	} else {
+		// What SQL ends itself is over, not lost.
+		ended := s.class == classEnd || s.class == classSavepoint && err == nil
+		begun := c.begun
+		c.begun = open
+		if !begun || ended {
+			return
+		}
 	}
-	return err
+	if open || *lost != nil {
+		return
+	}
+	if *lost = err; err == nil {
+		*lost = errTransactionEnded
+	}
+}
+
+// unsure marks the error of a statement that commits by itself, or commits what
+// SQL has begun, when the fault may have struck the commit.
+func (c *conn) unsure(l *lease, autocommit, readOnly bool, err error) error {
+	if err == nil || !autocommit || readOnly || l.Broken() == nil {
+		return err
+	}
+	return fmt.Errorf("stdlib: %w: %w", lido.ErrCommitUnknown, err)
 }
 
 // run takes one statement to its end.
-func (c *conn) run(ctx context.Context, l *lease, s statement, args *arguments, last bool) (result, error) {
+func (c *conn) run(ctx context.Context, l *lease, s statement, args *arguments, last bool) (_ result, err error) {
+	defer func() { c.observe(l, s, err) }()
+	autocommit := !l.InTransaction()
 	st, err := c.prepare(ctx, l, s, args, last)
 	if err != nil || st == nil {
 		return result{}, err
 	}
 	for row := true; row; {
 		if row, err = st.Step(); err != nil {
-			return result{}, errors.Join(c.failed(err), st.Close())
+			return result{}, errors.Join(c.unsure(l, autocommit, st.ReadOnly(), err), st.Close())
 		}
 	}
 	res := result{rowid: st.LastInsertID(), changes: st.Changes()}
@@ -193,6 +265,10 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 
 func (c *conn) exec(ctx context.Context, stmts []statement, list []driver.NamedValue) (driver.Result, error) {
 	args := newArguments(list)
+	stmts, err := c.acknowledge(ctx, stmts)
+	if err != nil {
+		return nil, err
+	}
 	if len(stmts) == 0 {
 		return result{}, args.rest()
 	}
@@ -217,6 +293,9 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 
 func (c *conn) query(ctx context.Context, stmts []statement, list []driver.NamedValue) (_ driver.Rows, err error) {
 	args := newArguments(list)
+	if stmts, err = c.acknowledge(ctx, stmts); err != nil {
+		return nil, err
+	}
 	if len(stmts) == 0 {
 		return &buffered{}, args.rest()
 	}
@@ -236,6 +315,8 @@ func (c *conn) query(ctx context.Context, stmts []statement, list []driver.Named
 			return nil, err
 		}
 	}
+	defer func() { c.observe(&l, stmts[last], err) }()
+	autocommit := !l.InTransaction()
 	st, err := c.prepare(ctx, &l, stmts[last], args, true)
 	if err != nil {
 		return nil, err
@@ -247,7 +328,7 @@ func (c *conn) query(ctx context.Context, stmts []statement, list []driver.Named
 	// schema that has changed may give the statement other columns.
 	row, err := st.Step()
 	if err != nil {
-		return nil, errors.Join(c.failed(err), st.Close())
+		return nil, errors.Join(c.unsure(&l, autocommit, st.ReadOnly(), err), st.Close())
 	}
 	head := headOf(st)
 	// A query streams from a reader, and inside a transaction. What writes has
@@ -265,7 +346,7 @@ func (c *conn) query(ctx context.Context, stmts []statement, list []driver.Named
 		head.read(st, values)
 		all.rows = append(all.rows, values)
 		if row, err = st.Step(); err != nil {
-			return nil, errors.Join(c.failed(err), st.Close())
+			return nil, errors.Join(c.unsure(&l, autocommit, st.ReadOnly(), err), st.Close())
 		}
 	}
 	return all, st.Close()
@@ -298,7 +379,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 	}
 	st, err := on.Prepare(ctx, s.list[0].text)
 	if err != nil {
-		return nil, c.failed(err)
+		return nil, err
 	}
 	s.params = st.ParamCount()
 	return s, st.Close()
@@ -332,13 +413,13 @@ func (c *conn) Ping(ctx context.Context) error {
 // IsValid is called when a *sql.Conn is closed, and after each call through a
 // *sql.DB: that is where a session ends.
 func (c *conn) IsValid() bool {
-	c.endSession()
+	c.forget()
 	return true
 }
 
 // ResetSession is called before the conn is used again.
 func (c *conn) ResetSession(context.Context) error {
-	c.endSession()
+	c.forget()
 	return nil
 }
 
@@ -347,7 +428,7 @@ func (c *conn) Close() error {
 	if c.tx != nil {
 		return c.tx.Rollback()
 	}
-	c.endSession()
+	c.forget()
 	return nil
 }
 

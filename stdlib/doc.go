@@ -43,9 +43,14 @@
 //     clause are kept in memory, so the writer is free while they are read.
 //  3. When the engine rolls a transaction back by itself (a full disk, an
 //     interrupted write), every later call on the *sql.Tx fails. Nothing of it
-//     ever runs in autocommit.
+//     ever runs in autocommit. A *sql.Conn on which SQL has begun a transaction
+//     refuses everything in the same way until COMMIT or ROLLBACK ends it; that
+//     COMMIT fails.
 //  4. A *sql.Tx or *sql.Rows that is closed gives its connection back; nothing
 //     is held by an idle *sql.DB.
+//
+// Commits made here are not counted in pool.DB.Stat: its Commits, Rollbacks and
+// LastCommit are those of the pool's own methods.
 //
 // # Values
 //
@@ -64,6 +69,7 @@
 // # Errors
 //
 // What the engine refuses is a *lido.Error, also here: errors.Is(err,
-// lido.ErrUnique) holds. A call made with the context of a lido Write or Read
+// lido.ErrUnique) holds. When an I/O error may have struck a commit, be it that
+// of a single statement, the error matches lido.ErrCommitUnknown. A call made with the context of a lido Write or Read
 // closure is refused with lido.ErrNested; a closed pool answers lido.ErrClosed.
 package stdlib

@@ -61,7 +61,8 @@ func (r *rows) Next(dest []driver.Value) error {
 		row, err := r.stmt.Step()
 		if err != nil {
 			r.end = true
-			return r.conn.failed(err)
+			r.conn.observe(&r.lease, statement{class: classRead}, err)
+			return err
 		}
 		if !row {
 			r.end = true

@@ -25,6 +25,23 @@ type statement struct {
 	class class
 }
 
+// commits reports a statement that can end a transaction with a commit.
+func (s statement) commits() bool {
+	return s.class == classEnd && !rollsBack(s.text) || s.class == classSavepoint && strings.EqualFold(firstWord(s.text), "RELEASE")
+}
+
+// rollsBack tells ROLLBACK from COMMIT and END.
+func rollsBack(text string) bool { return strings.EqualFold(firstWord(text), "ROLLBACK") }
+
+// firstWord returns the word that the text of a statement begins with.
+func firstWord(text string) string {
+	n := 0
+	for n < len(text) && wordByte(text[n]) {
+		n++
+	}
+	return text[:n]
+}
+
 // split cuts text into its statements, as the engine's own sqlite3_complete
 // sees them. Blanks and comments between statements are dropped.
 //
@@ -103,17 +120,26 @@ func scan(text string, at int) (statement, int) {
 	return finish(len(text))
 }
 
-// createsTrigger recognises [EXPLAIN [QUERY PLAN]] CREATE [TEMP] TRIGGER.
+// createsTrigger recognises [EXPLAIN [QUERY PLAN]] CREATE [TEMP|TEMPORARY]
+// TRIGGER, by the places of the words: any of them can name a table as well.
 func createsTrigger(words []string) bool {
-	if !strings.EqualFold(words[len(words)-1], "TRIGGER") {
+	take := func(word string) bool {
+		if len(words) == 0 || !strings.EqualFold(words[0], word) {
+			return false
+		}
+		words = words[1:]
+		return true
+	}
+	if take("EXPLAIN") && take("QUERY") && !take("PLAN") {
 		return false
 	}
-	for _, w := range words[:len(words)-1] {
-		if strings.EqualFold(w, "CREATE") {
-			return true
-		}
+	if !take("CREATE") {
+		return false
 	}
-	return false
+	if !take("TEMP") {
+		take("TEMPORARY")
+	}
+	return take("TRIGGER")
 }
 
 // readsCounters names the functions whose answer depends on what the
@@ -167,6 +193,9 @@ func classify(words []string) class {
 	return classWrite
 }
 
+// byteOrderMark is a blank wherever a token could begin.
+const byteOrderMark = "\ufeff"
+
 type tokenKind int
 
 const (
@@ -190,7 +219,13 @@ func token(text string, i int) (tokenKind, int) {
 	}
 	switch c := rest[0]; {
 	case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f':
-		return tokenBlank, i + 1
+		n := 1
+		for n < len(rest) && (rest[n] == ' ' || '\t' <= rest[n] && rest[n] <= '\r') {
+			n++ // a vertical tab too, which cannot be the first
+		}
+		return tokenBlank, i + n
+	case strings.HasPrefix(rest, byteOrderMark):
+		return tokenBlank, i + len(byteOrderMark)
 	case strings.HasPrefix(rest, "--"):
 		return until(tokenBlank, 2, "\n")
 	case strings.HasPrefix(rest, "/*"):

@@ -19,6 +19,12 @@ func TestTextIsSplitWhereTheEngineSeesAStatementEnd(t *testing.T) {
 		trigger + "; SELECT 1":           {trigger, "SELECT 1"},
 		trigger:                          {trigger},
 		"explain create trigger x begin select 1; end; select 2": {"explain create trigger x begin select 1; end", "select 2"},
+		"CREATE TABLE trigger (a); SELECT 1":                     {"CREATE TABLE trigger (a)", "SELECT 1"},
+		"CREATE VIEW v AS SELECT trigger FROM x; SELECT 1":       {"CREATE VIEW v AS SELECT trigger FROM x", "SELECT 1"},
+		"EXPLAIN QUERY PLAN " + trigger + "; SELECT 1":           {"EXPLAIN QUERY PLAN " + trigger, "SELECT 1"},
+		"SELECT 1;\ufeff\ufeffCOMMIT \ufeff; SELECT 2":           {"SELECT 1", "COMMIT", "SELECT 2"},
+		"SELECT 1;COMMIT\ufeff":                                  {"SELECT 1", "COMMIT\ufeff"},
+		"SELECT 1; \v SELECT 2":                                  {"SELECT 1", "SELECT 2"},
 		"CREATE TABLE trigger_log (x); SELECT 1":                 {"CREATE TABLE trigger_log (x)", "SELECT 1"},
 		"CREATE TABLE a (x TEXT DEFAULT 'TRIGGER'); SELECT 1":    {"CREATE TABLE a (x TEXT DEFAULT 'TRIGGER')", "SELECT 1"},
 		"SELECT 'open; SELECT 2":                                 {"SELECT 'open; SELECT 2"},
@@ -53,6 +59,8 @@ func TestTheFirstWordsTellStatementsApart(t *testing.T) {
 		"END":                                 classEnd,
 		"COMMIT TRANSACTION":                  classEnd,
 		"ROLLBACK":                            classEnd,
+		"\ufeffCOMMIT":                        classEnd,
+		"ROLLBACK \ufeff TO a":                classSavepoint,
 		"ROLLBACK TO a":                       classSavepoint,
 		"rollback transaction to savepoint a": classSavepoint,
 		"SAVEPOINT a":                         classSavepoint,
@@ -73,6 +81,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add("SELECT 1; CREATE TRIGGER t BEGIN SELECT ';'; END; -- done")
 	f.Add("/* ; */ 'a''b' [x;y] \"")
 	f.Add("/**/*")
+	f.Add("INSERT INTO t VALUES (1); \ufeffCOMMIT; \xef\xbb SELECT \v 2")
 	f.Fuzz(func(t *testing.T, text string) {
 		rest := afterBlanks(t, text)
 		for _, s := range split(text) {

@@ -33,6 +33,9 @@ func (c *conn) BeginTx(ctx context.Context, opt driver.TxOptions) (driver.Tx, er
 	default:
 		return nil, fmt.Errorf("stdlib: isolation level %s: SQLite's transactions are always serializable; ask for the default", level)
 	}
+	if err := c.lostBySQL(); err != nil {
+		return nil, err
+	}
 	t := &tx{conn: c, readOnly: opt.ReadOnly || c.connector.readOnly, borrowed: c.held != nil}
 	if t.borrowed && c.held.InTransaction() {
 		return nil, errBegunBySQL
