@@ -8,6 +8,7 @@ package gen
 
 import (
 	"context"
+	"database/sql"
 	"iter"
 
 	"github.com/lidodb/lido"
@@ -216,9 +217,9 @@ func (q *ReadQueries) ListBalancesSeq(ctx context.Context) iter.Seq2[ListBalance
 
 var listKeptBalancesQuery = lido.Query{
 	Name: "ListKeptBalances",
-	SQL: `SELECT b.account_id, b.currency, b.amount, b.postings, a.name
+	SQL: `SELECT b.account_id, b.currency, b.amount, b.postings, a.id, a.parent_id, a.name, a.type, a.closed, a.created_at
 FROM balances AS b
-JOIN accounts AS a ON a.id = b.account_id
+LEFT JOIN accounts AS a ON a.id = b.account_id
 ORDER BY b.account_id, b.currency`,
 	Source:   "queries/balances.sql:21",
 	ReadOnly: true,
@@ -226,12 +227,12 @@ ORDER BY b.account_id, b.currency`,
 }
 
 type ListKeptBalancesRow struct {
-	Balance Balance `json:"balance"`
-	Name    string  `json:"name"`
+	Balance Balance  `json:"balance"`
+	Account *Account `json:"account"`
 }
 
 // ListKeptBalances returns the balances as the database keeps them, for a
-// comparison with the postings.
+// comparison with the postings. In damaged books the account may be absent.
 func (q *ReadQueries) ListKeptBalances(ctx context.Context) ([]ListKeptBalancesRow, error) {
 	stmt, err := q.r.PrepareRead(ctx, &listKeptBalancesQuery)
 	if err != nil {
@@ -246,7 +247,18 @@ func (q *ReadQueries) ListKeptBalances(ctx context.Context) ([]ListKeptBalancesR
 		i.Balance.Currency = stmt.ColumnText(1)
 		i.Balance.Amount = stmt.ColumnInt64(2)
 		i.Balance.Postings = stmt.ColumnInt64(3)
-		i.Name = stmt.ColumnText(4)
+		if stmt.ColumnType(4) != lido.Null {
+			var v Account
+			v.ID = stmt.ColumnInt64(4)
+			if stmt.ColumnType(5) != lido.Null {
+				v.ParentID = sql.NullInt64{Int64: stmt.ColumnInt64(5), Valid: true}
+			}
+			v.Name = stmt.ColumnText(6)
+			v.Type = stmt.ColumnText(7)
+			v.Closed = lido.ColumnBool(stmt, 8)
+			v.CreatedAt = lido.ColumnTime(stmt, 9)
+			i.Account = &v
+		}
 		items = append(items, i)
 		row, err = stmt.Step()
 	}
@@ -277,7 +289,18 @@ func (q *ReadQueries) ListKeptBalancesSeq(ctx context.Context) iter.Seq2[ListKep
 			i.Balance.Currency = stmt.ColumnText(1)
 			i.Balance.Amount = stmt.ColumnInt64(2)
 			i.Balance.Postings = stmt.ColumnInt64(3)
-			i.Name = stmt.ColumnText(4)
+			if stmt.ColumnType(4) != lido.Null {
+				var v Account
+				v.ID = stmt.ColumnInt64(4)
+				if stmt.ColumnType(5) != lido.Null {
+					v.ParentID = sql.NullInt64{Int64: stmt.ColumnInt64(5), Valid: true}
+				}
+				v.Name = stmt.ColumnText(6)
+				v.Type = stmt.ColumnText(7)
+				v.Closed = lido.ColumnBool(stmt, 8)
+				v.CreatedAt = lido.ColumnTime(stmt, 9)
+				i.Account = &v
+			}
 			row, err = stmt.Step()
 			if err == nil && !yield(i, nil) {
 				return

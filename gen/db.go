@@ -8,6 +8,7 @@ package gen
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/lidodb/lido"
 )
@@ -49,6 +50,18 @@ func (q *Queries) Savepoint(ctx context.Context, fn func(ctx context.Context, q 
 	return tx.Savepoint(ctx, func(ctx context.Context, tx lido.Tx) error {
 		return fn(ctx, New(tx))
 	})
+}
+
+// inTransaction runs fn in one transaction of its own: of w where that is a
+// database, in a savepoint where it is a transaction.
+func inTransaction(ctx context.Context, w lido.Writer, fn func(ctx context.Context, tx lido.Tx) error) error {
+	switch w := w.(type) {
+	case lido.Tx:
+		return w.Savepoint(ctx, fn)
+	case lido.Database:
+		return w.Write(ctx, fn)
+	}
+	return fmt.Errorf("%T can begin no transaction: it is neither a lido.Database nor a lido.Tx", w)
 }
 
 // Store runs the queries on a database. It is safe for concurrent use.

@@ -10,6 +10,7 @@ import (
 	"context"
 	"database/sql"
 	"iter"
+	"strings"
 
 	"github.com/lidodb/lido"
 )
@@ -51,10 +52,65 @@ func (q *Queries) AddPosting(ctx context.Context, arg AddPostingParams) error {
 	return err
 }
 
+var addPostingsQuery = lido.Query{
+	Name: "AddPostings",
+	SQL: `INSERT INTO postings (transaction_id, line, account_id, currency, amount, status, comment)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)`,
+	Source: "queries/postings.sql:8",
+	Reads:  []string{"accounts", "currencies", "postings", "transactions"},
+	Writes: []string{"postings"},
+}
+
+type AddPostingsParams struct {
+	TransactionID int64  `json:"transaction_id"`
+	Line          int64  `json:"line"`
+	AccountID     int64  `json:"account_id"`
+	Currency      string `json:"currency"`
+	Amount        int64  `json:"amount"`
+	Status        string `json:"status"`
+	Comment       string `json:"comment"`
+}
+
+// addPostingsCopy inserts the rows of [Queries.AddPostings].
+var addPostingsCopy = copyQuery[AddPostingsParams]{
+	one: &addPostingsQuery,
+	many: &lido.Query{
+		Name: "AddPostings",
+		SQL: `INSERT INTO postings (transaction_id, line, account_id, currency, amount, status, comment)
+VALUES (?, ?, ?, ?, ?, ?, ?)` + strings.Repeat(", (?, ?, ?, ?, ?, ?, ?)", 31),
+		Source: "queries/postings.sql:8",
+		Reads:  []string{"accounts", "currencies", "postings", "transactions"},
+		Writes: []string{"postings"},
+	},
+	count: 32,
+	width: 7,
+	bind: func(stmt lido.Stmt, at int, arg AddPostingsParams) {
+		stmt.BindInt64(at+1, arg.TransactionID)
+		stmt.BindInt64(at+2, arg.Line)
+		stmt.BindInt64(at+3, arg.AccountID)
+		stmt.BindText(at+4, arg.Currency)
+		stmt.BindInt64(at+5, arg.Amount)
+		stmt.BindText(at+6, arg.Status)
+		stmt.BindText(at+7, arg.Comment)
+	},
+}
+
+// AddPostings adds the lines of any number of unposted transactions, all of
+// them or none.
+func (q *Queries) AddPostings(ctx context.Context, arg []AddPostingsParams) (int64, error) {
+	return addPostingsCopy.list(ctx, q.w, arg)
+}
+
+// AddPostingsSeq is [Queries.AddPostings] for rows that come one by one. The
+// sequence runs inside the transaction, so it must not use the database itself.
+func (q *Queries) AddPostingsSeq(ctx context.Context, arg iter.Seq[AddPostingsParams]) (int64, error) {
+	return addPostingsCopy.seq(ctx, q.w, arg)
+}
+
 var countPostingsQuery = lido.Query{
 	Name:     "CountPostings",
 	SQL:      `SELECT count(*) FROM postings`,
-	Source:   "queries/postings.sql:40",
+	Source:   "queries/postings.sql:46",
 	ReadOnly: true,
 	Reads:    []string{"postings"},
 }
@@ -81,7 +137,7 @@ func (q *ReadQueries) CountPostings(ctx context.Context) (int64, error) {
 var deleteDraftPostingsQuery = lido.Query{
 	Name:   "DeleteDraftPostings",
 	SQL:    `DELETE FROM postings WHERE transaction_id = ?1`,
-	Source: "queries/postings.sql:7",
+	Source: "queries/postings.sql:13",
 	Reads:  []string{"accounts", "currencies", "postings", "transactions"},
 	Writes: []string{"postings"},
 }
@@ -107,7 +163,7 @@ FROM postings AS p
 JOIN transactions AS t ON t.id = p.transaction_id
 WHERE t.posted = 1
 ORDER BY p.transaction_id, p.line`,
-	Source:   "queries/postings.sql:31",
+	Source:   "queries/postings.sql:37",
 	ReadOnly: true,
 	Reads:    []string{"postings", "transactions"},
 }
@@ -190,7 +246,7 @@ JOIN accounts AS a ON a.id = p.account_id
 JOIN currencies AS c ON c.code = p.currency
 WHERE p.transaction_id = ?1
 ORDER BY p.line`,
-	Source:   "queries/postings.sql:12",
+	Source:   "queries/postings.sql:18",
 	ReadOnly: true,
 	Reads:    []string{"accounts", "currencies", "postings"},
 }
@@ -298,7 +354,7 @@ JOIN accounts AS a ON a.id = p.account_id
 JOIN currencies AS c ON c.code = p.currency
 WHERE p.transaction_id IN (SELECT value FROM json_each(?1))
 ORDER BY p.transaction_id, p.line`,
-	Source:   "queries/postings.sql:21",
+	Source:   "queries/postings.sql:27",
 	ReadOnly: true,
 	Reads:    []string{"accounts", "currencies", "postings"},
 }

@@ -64,7 +64,7 @@ type ReadQuerier interface {
 	// ListEntries reads the view of the books for one day.
 	ListEntries(ctx context.Context, date string) ([]Entry, error)
 	// ListKeptBalances returns the balances as the database keeps them, for a
-	// comparison with the postings.
+	// comparison with the postings. In damaged books the account may be absent.
 	ListKeptBalances(ctx context.Context) ([]ListKeptBalancesRow, error)
 	// ListMonths returns income and expenses of each month, per currency.
 	ListMonths(ctx context.Context) ([]ListMonthsRow, error)
@@ -114,6 +114,9 @@ type Querier interface {
 	AddCurrency(ctx context.Context, arg AddCurrencyParams) (Currency, error)
 	// AddPosting adds one line to an unposted transaction.
 	AddPosting(ctx context.Context, arg AddPostingParams) error
+	// AddPostings adds the lines of any number of unposted transactions, all of
+	// them or none.
+	AddPostings(ctx context.Context, arg []AddPostingsParams) (int64, error)
 	// CreateAccount adds an account below parent_id, or a top-level one when that
 	// is NULL. The database refuses a name or a type that does not fit the parent.
 	CreateAccount(ctx context.Context, arg CreateAccountParams) (Account, error)
@@ -131,6 +134,8 @@ type Querier interface {
 	// the balances. The database refuses one that does not sum to zero in every
 	// currency.
 	PostTransaction(ctx context.Context, id int64) (int64, error)
+	// PostTransactions is PostTransaction for each of several transactions.
+	PostTransactions(ctx context.Context, id []int64) *PostTransactionsBatchResults
 	// PutAttachment stores a file beside a transaction. A file of the same name is
 	// replaced.
 	PutAttachment(ctx context.Context, arg PutAttachmentParams) (PutAttachmentRow, error)

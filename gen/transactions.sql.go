@@ -21,7 +21,7 @@ var countTransactionsQuery = lido.Query{
 	SQL: `SELECT CAST(coalesce(sum(posted = 1), 0) AS INTEGER) AS posted,
        CAST(coalesce(sum(posted = 0), 0) AS INTEGER) AS drafts
 FROM transactions`,
-	Source:   "queries/transactions.sql:91",
+	Source:   "queries/transactions.sql:95",
 	ReadOnly: true,
 	Reads:    []string{"transactions"},
 }
@@ -113,7 +113,7 @@ func (q *Queries) CreateTransaction(ctx context.Context, arg CreateTransactionPa
 var deleteDraftQuery = lido.Query{
 	Name:   "DeleteDraft",
 	SQL:    `DELETE FROM transactions WHERE id = ?1 AND posted = 0`,
-	Source: "queries/transactions.sql:20",
+	Source: "queries/transactions.sql:24",
 	Reads:  []string{"attachments", "postings", "transactions"},
 	Writes: []string{"attachments", "transaction_search", "transactions"},
 }
@@ -136,7 +136,7 @@ func (q *Queries) DeleteDraft(ctx context.Context, id int64) (int64, error) {
 var getTransactionQuery = lido.Query{
 	Name:     "GetTransaction",
 	SQL:      `SELECT id, date, status, code, description, comment, tags, posted, created_at, idempotency_key, request_hash FROM transactions WHERE id = ?1`,
-	Source:   "queries/transactions.sql:33",
+	Source:   "queries/transactions.sql:37",
 	ReadOnly: true,
 	Reads:    []string{"transactions"},
 }
@@ -176,7 +176,7 @@ func (q *ReadQueries) GetTransaction(ctx context.Context, id int64) (Transaction
 var getTransactionByKeyQuery = lido.Query{
 	Name:     "GetTransactionByKey",
 	SQL:      `SELECT id, date, status, code, description, comment, tags, posted, created_at, idempotency_key, request_hash FROM transactions WHERE idempotency_key = ?1`,
-	Source:   "queries/transactions.sql:38",
+	Source:   "queries/transactions.sql:42",
 	ReadOnly: true,
 	Reads:    []string{"transactions"},
 }
@@ -221,7 +221,7 @@ func (q *ReadQueries) GetTransactionByKey(ctx context.Context, idempotencyKey sq
 var hasTransactionsQuery = lido.Query{
 	Name:     "HasTransactions",
 	SQL:      `SELECT CAST(EXISTS (SELECT 1 FROM transactions) AS INTEGER) AS present`,
-	Source:   "queries/transactions.sql:98",
+	Source:   "queries/transactions.sql:102",
 	ReadOnly: true,
 	Reads:    []string{"transactions"},
 }
@@ -253,7 +253,7 @@ FROM transactions AS t, json_each(t.tags) AS tag
 WHERE t.posted = 1
 GROUP BY tag.key
 ORDER BY tag.key`,
-	Source:   "queries/transactions.sql:70",
+	Source:   "queries/transactions.sql:74",
 	ReadOnly: true,
 	Reads:    []string{"transactions"},
 }
@@ -328,7 +328,7 @@ WHERE posted = 1
   AND (date < ?1 OR (date = ?1 AND id < ?2))
 ORDER BY date DESC, id DESC
 LIMIT CAST(?3 AS INTEGER)`,
-	Source:   "queries/transactions.sql:44",
+	Source:   "queries/transactions.sql:48",
 	ReadOnly: true,
 	Reads:    []string{"transactions"},
 }
@@ -428,7 +428,7 @@ WHERE posted = 1
   AND date >= coalesce(?1, '')
   AND date <= coalesce(?2, '9999-99-99')
 ORDER BY date, id`,
-	Source:   "queries/transactions.sql:53",
+	Source:   "queries/transactions.sql:57",
 	ReadOnly: true,
 	Reads:    []string{"transactions"},
 }
@@ -539,7 +539,7 @@ var listTransactionsByTagQuery = lido.Query{
 WHERE t.posted = 1
   AND EXISTS (SELECT 1 FROM json_each(t.tags) AS tag WHERE tag.key = CAST(?1 AS TEXT) AND tag.value = CAST(?2 AS TEXT))
 ORDER BY t.date, t.id`,
-	Source:   "queries/transactions.sql:62",
+	Source:   "queries/transactions.sql:66",
 	ReadOnly: true,
 	Reads:    []string{"transactions"},
 }
@@ -652,6 +652,50 @@ func (q *Queries) PostTransaction(ctx context.Context, id int64) (int64, error) 
 	return stmt.Changes(), nil
 }
 
+var postTransactionsQuery = lido.Query{
+	Name:   "PostTransactions",
+	SQL:    `UPDATE transactions SET posted = 1 WHERE id = ?1 AND posted = 0`,
+	Source: "queries/transactions.sql:19",
+	Reads:  []string{"accounts", "balances", "currencies", "postings", "transactions"},
+	Writes: []string{"balances", "currencies", "transactions"},
+}
+
+// PostTransactionsBatchResults are the outcomes of [Queries.PostTransactions], one for each
+// item. They hold nothing that Close would have to give back: the batch has run.
+// An item that failed left nothing behind, and the others as they are.
+type PostTransactionsBatchResults struct {
+	batch batchResults[struct{}]
+}
+
+// PostTransactions is PostTransaction for each of several transactions.
+func (q *Queries) PostTransactions(ctx context.Context, id []int64) *PostTransactionsBatchResults {
+	return &PostTransactionsBatchResults{batch: writeBatch(ctx, q.w, false, id, func(ctx context.Context, tx lido.Tx, arg int64) (none struct{}, err error) {
+		stmt, err := tx.PrepareWrite(ctx, &postTransactionsQuery)
+		if err != nil {
+			return none, err
+		}
+		defer stmt.Close()
+		stmt.BindInt64(1, arg)
+		if _, err := stmt.Step(); err != nil {
+			return none, err
+		}
+		return none, nil
+	})}
+}
+
+// Exec calls f with the error of each item, in their order.
+func (b *PostTransactionsBatchResults) Exec(f func(int, error)) {
+	b.batch.each(func(i int, _ struct{}, err error) {
+		if f != nil {
+			f(i, err)
+		}
+	})
+}
+
+// Close ends the results. It returns what kept the batch from being committed,
+// or else the error of the first item that failed.
+func (b *PostTransactionsBatchResults) Close() error { return b.batch.close() }
+
 var searchTransactionsQuery = lido.Query{
 	Name: "SearchTransactions",
 	SQL: `SELECT t.id, t.date, t.status, t.code, t.description, t.comment, t.tags, t.posted, t.created_at, t.idempotency_key, t.request_hash FROM transaction_search
@@ -659,7 +703,7 @@ JOIN transactions AS t ON t.id = transaction_search.rowid
 WHERE transaction_search MATCH CAST(?1 AS TEXT) AND t.posted = 1
 ORDER BY bm25(transaction_search), t.date DESC, t.id DESC
 LIMIT CAST(?2 AS INTEGER)`,
-	Source:   "queries/transactions.sql:83",
+	Source:   "queries/transactions.sql:87",
 	ReadOnly: true,
 	Reads:    []string{"transaction_search", "transactions"},
 }
@@ -758,7 +802,7 @@ SET description = coalesce(?1, description),
     tags = coalesce(?3, tags)
 WHERE id = ?4 AND posted = 0
 RETURNING id, date, status, code, description, comment, tags, posted, created_at, idempotency_key, request_hash`,
-	Source: "queries/transactions.sql:24",
+	Source: "queries/transactions.sql:28",
 	Reads:  []string{"transactions"},
 	Writes: []string{"transaction_search", "transactions"},
 }

@@ -17,12 +17,12 @@ JOIN currencies AS c ON c.code = b.currency
 ORDER BY a.name, b.currency;
 
 -- ListKeptBalances returns the balances as the database keeps them, for a
--- comparison with the postings.
+-- comparison with the postings. In damaged books the account may be absent.
 -- name: ListKeptBalances :many
 -- @scan
-SELECT sqlc.embed(b), a.name
+SELECT sqlc.embed(b), sqlc.embed(a)
 FROM balances AS b
-JOIN accounts AS a ON a.id = b.account_id
+LEFT JOIN accounts AS a ON a.id = b.account_id
 ORDER BY b.account_id, b.currency;
 
 -- GetSubtreeBalance sums an account and everything below it, per currency. The

@@ -3,6 +3,12 @@
 INSERT INTO postings (transaction_id, line, account_id, currency, amount, status, comment)
 VALUES (@transaction_id, @line, @account_id, @currency, @amount, @status, @comment);
 
+-- AddPostings adds the lines of any number of unposted transactions, all of
+-- them or none.
+-- name: AddPostings :copyfrom
+INSERT INTO postings (transaction_id, line, account_id, currency, amount, status, comment)
+VALUES (@transaction_id, @line, @account_id, @currency, @amount, @status, @comment);
+
 -- DeleteDraftPostings removes the lines of a transaction that was never posted.
 -- name: DeleteDraftPostings :execrows
 DELETE FROM postings WHERE transaction_id = @transaction_id;

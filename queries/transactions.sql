@@ -15,6 +15,10 @@ RETURNING id;
 -- name: PostTransaction :execrows
 UPDATE transactions SET posted = 1 WHERE id = @id AND posted = 0;
 
+-- PostTransactions is PostTransaction for each of several transactions.
+-- name: PostTransactions :batchexec
+UPDATE transactions SET posted = 1 WHERE id = @id AND posted = 0;
+
 -- DeleteDraft removes a transaction that was never posted; its postings must
 -- have gone before.
 -- name: DeleteDraft :execrows

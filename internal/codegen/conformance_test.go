@@ -157,8 +157,8 @@ func TestTheLedgersNamesAndTypesAreThoseOfSqlcsOwnGenerator(t *testing.T) {
 		}
 	}
 	p.schema, p.queries = "schema", "queries"
-	p.sqlcOptions = map[string]any{"emit_json_tags": true}
-	p.options = p.sqlcOptions
+	p.sqlcOptions = map[string]any{"emit_json_tags": true, "sql_package": "pgx/v5"} // for :copyfrom and :batchexec
+	p.options = map[string]any{"emit_json_tags": true}
 	p.mustGenerate(t)
 	p.compare(t)
 }

@@ -3,6 +3,7 @@ package book_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -272,6 +273,26 @@ func TestTheDatabaseItselfProtectsWhatIsPosted(t *testing.T) {
 			t.Errorf("%s\nwas answered with %v; want a constraint to refuse it", sql, err)
 		}
 		// The connection was released in its transaction: the pool rolls back.
+	}
+}
+
+func TestCheckFindsABalanceWhoseAccountIsGone(t *testing.T) {
+	books, db := booktest.Open(t)
+	booktest.Fill(t, books)
+	if _, _, err := books.Post(t.Context(), booktest.Draft(t, "Groceries", bank, food, "12.50"), ""); err != nil {
+		t.Fatal(err)
+	}
+	const move = "PRAGMA foreign_keys = OFF; UPDATE balances SET account_id = %s WHERE account_id = %s; PRAGMA foreign_keys = ON"
+	account := "(SELECT id FROM accounts WHERE name = '" + bank + "')"
+	if err := exec(t, db, fmt.Sprintf(move, "99", account)); err != nil {
+		t.Fatal(err)
+	}
+	var found *book.Difference
+	if _, err := books.Check(t.Context()); !errors.As(err, &found) || !strings.Contains(err.Error(), "is kept for account 99, which does not exist") {
+		t.Errorf("got %v", err)
+	}
+	if err := exec(t, db, fmt.Sprintf(move, account, "99")); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -129,12 +129,15 @@ func compareBalances(ctx context.Context, q *gen.ReadQueries, proved map[account
 			return err
 		}
 		result.Balances++
+		if k.Account == nil {
+			return differ("a balance of %d in %s is kept for account %d, which does not exist", k.Balance.Amount, k.Balance.Currency, k.Balance.AccountID)
+		}
 		key := accountCurrency{k.Balance.AccountID, k.Balance.Currency}
 		want := proved[key]
 		delete(proved, key)
 		if k.Balance.Amount != want.amount || k.Balance.Postings != want.postings {
 			return differ("account %q in %s: the balance kept is %d after %d postings, the postings make %d after %d",
-				k.Name, k.Balance.Currency, k.Balance.Amount, k.Balance.Postings, want.amount, want.postings)
+				k.Account.Name, k.Balance.Currency, k.Balance.Amount, k.Balance.Postings, want.amount, want.postings)
 		}
 		var ok bool
 		if sums[k.Balance.Currency], ok = addChecked(sums[k.Balance.Currency], k.Balance.Amount); !ok {

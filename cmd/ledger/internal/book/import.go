@@ -69,6 +69,9 @@ func (b *Book) Import(ctx context.Context, drafts []Draft, opt ImportOptions) (I
 				opt.Progress(i+1, len(drafts))
 			}
 		}
+		if err := im.flush(ctx, q); err != nil {
+			return err
+		}
 		result = im.result
 		return nil
 	})
@@ -80,7 +83,15 @@ type importer struct {
 	*poster
 	opt    ImportOptions
 	result ImportResult
+
+	// Created, and still without their lines.
+	drafts []*Draft
+	ids    []int64
+	lines  []gen.AddPostingsParams
 }
+
+// importGroup is how many drafts get their lines together.
+const importGroup = 1000
 
 // declare makes sure that every currency of the drafts exists with as many
 // digits as they need.
@@ -142,12 +153,49 @@ func (im *importer) add(ctx context.Context, q *gen.Queries, d *Draft, key strin
 			return at(d.place(i), err)
 		}
 	}
-	if _, err := im.post(ctx, q, d, key, hash[:]); err != nil {
+	id, lines, err := im.create(ctx, q, d, key, hash[:])
+	if err != nil {
 		return err
+	}
+	im.drafts, im.ids = append(im.drafts, d), append(im.ids, id)
+	for _, l := range lines {
+		im.lines = append(im.lines, gen.AddPostingsParams(l))
 	}
 	im.result.Added++
 	im.result.Postings += len(d.Lines)
-	return nil
+	if len(im.drafts) < importGroup {
+		return nil
+	}
+	return im.flush(ctx, q)
+}
+
+// flush adds the lines of the drafts that were created, and posts these.
+func (im *importer) flush(ctx context.Context, q *gen.Queries) error {
+	if _, err := q.AddPostings(ctx, im.lines); err != nil {
+		return im.blame(ctx, q, err)
+	}
+	var refused error
+	q.PostTransactions(ctx, im.ids).Exec(func(i int, err error) {
+		if err != nil && refused == nil {
+			refused = at(im.drafts[i].Where, explain(err))
+		}
+	})
+	im.drafts, im.ids, im.lines = im.drafts[:0], im.ids[:0], im.lines[:0]
+	return refused
+}
+
+// blame finds the line for which all were refused: it adds them one by one.
+func (im *importer) blame(ctx context.Context, q *gen.Queries, refused error) error {
+	lines := im.lines
+	for _, d := range im.drafts {
+		for i := range d.Lines {
+			if err := q.AddPosting(ctx, gen.AddPostingParams(lines[i])); err != nil {
+				return at(d.place(i), explain(err))
+			}
+		}
+		lines = lines[len(d.Lines):]
+	}
+	return refused
 }
 
 // open finds or creates an account and those above it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -158,5 +159,34 @@ func TestAnImportThatIsInterruptedAddsNothing(t *testing.T) {
 	}
 	if empty, err := books.Empty(t.Context()); err != nil || !empty {
 		t.Errorf("something was stored: %v, %v", empty, err)
+	}
+}
+
+// What the database refuses among many lines or transactions is still named.
+func TestAnImportNamesTheLineOrTransactionThatTheDatabaseRefuses(t *testing.T) {
+	for trigger, want := range map[string]string{
+		"BEFORE INSERT ON postings WHEN NEW.transaction_id = 3 AND NEW.line = 2":      "third, line 2",
+		"BEFORE UPDATE OF posted ON transactions WHEN NEW.description LIKE 'Book %2'": "second",
+	} {
+		books, db := booktest.Open(t)
+		if err := exec(t, db, "CREATE TRIGGER refuse "+trigger+" BEGIN SELECT RAISE(ABORT, 'closed by the test'); END"); err != nil {
+			t.Fatal(err)
+		}
+		var drafts []book.Draft
+		for i, where := range []string{"first", "second", "third"} {
+			d := booktest.Draft(t, fmt.Sprint("Book ", i+1), cash, food, "12.50")
+			d.Where = where
+			for j := range d.Lines {
+				d.Lines[j].Where = fmt.Sprintf("%s, line %d", where, j+1)
+			}
+			drafts = append(drafts, d)
+		}
+		_, err := books.Import(t.Context(), drafts, book.ImportOptions{})
+		if err == nil || !strings.HasPrefix(err.Error(), want+": ") || !strings.Contains(err.Error(), "closed by the test") {
+			t.Errorf("%s: got %v, want the place %q", trigger, err, want)
+		}
+		if empty, err := books.Empty(t.Context()); err != nil || !empty {
+			t.Errorf("something was stored: %v, %v", empty, err)
+		}
 	}
 }

@@ -108,18 +108,35 @@ func newPoster(now time.Time) *poster {
 
 // post writes one draft, whose accounts and currencies must exist.
 func (p *poster) post(ctx context.Context, q *gen.Queries, d *Draft, key string, hash []byte) (int64, error) {
-	if err := p.learn(ctx, q, d); err != nil {
+	id, lines, err := p.create(ctx, q, d, key, hash)
+	if err != nil {
 		return 0, err
+	}
+	for i, l := range lines {
+		if err := q.AddPosting(ctx, l); err != nil {
+			return 0, at(d.place(i), explain(err))
+		}
+	}
+	if _, err := q.PostTransaction(ctx, id); err != nil {
+		return 0, at(d.Where, explain(err))
+	}
+	return id, nil
+}
+
+// create writes a draft without its lines, which it returns.
+func (p *poster) create(ctx context.Context, q *gen.Queries, d *Draft, key string, hash []byte) (int64, []gen.AddPostingParams, error) {
+	if err := p.learn(ctx, q, d); err != nil {
+		return 0, nil, err
 	}
 	minor := make([]int64, len(d.Lines))
 	for i, l := range d.Lines {
 		var err error
 		if minor[i], err = l.Amount.Minor(p.currencies[l.Currency]); err != nil {
-			return 0, at(d.place(i), at(l.Currency, err))
+			return 0, nil, at(d.place(i), at(l.Currency, err))
 		}
 	}
 	if err := d.sums(minor, p.currencies); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	tags := d.Tags
 	if tags == nil {
@@ -127,7 +144,7 @@ func (p *poster) post(ctx context.Context, q *gen.Queries, d *Draft, key string,
 	}
 	tagText, err := json.Marshal(tags)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	add := gen.CreateTransactionParams{
 		Date: d.Date, Status: d.Status, Code: d.Code, Description: d.Description, Comment: d.Comment,
@@ -138,21 +155,16 @@ func (p *poster) post(ctx context.Context, q *gen.Queries, d *Draft, key string,
 	}
 	id, err := q.CreateTransaction(ctx, add)
 	if err != nil {
-		return 0, at(d.Where, explain(err))
+		return 0, nil, at(d.Where, explain(err))
 	}
+	lines := make([]gen.AddPostingParams, len(d.Lines))
 	for i, l := range d.Lines {
-		err := q.AddPosting(ctx, gen.AddPostingParams{
+		lines[i] = gen.AddPostingParams{
 			TransactionID: id, Line: int64(i + 1), AccountID: p.accounts[l.Account].ID,
 			Currency: l.Currency, Amount: minor[i], Status: l.Status, Comment: l.Comment,
-		})
-		if err != nil {
-			return 0, at(d.place(i), explain(err))
 		}
 	}
-	if _, err := q.PostTransaction(ctx, id); err != nil {
-		return 0, at(d.Where, explain(err))
-	}
-	return id, nil
+	return id, lines, nil
 }
 
 // learn looks up the accounts and currencies of a draft that are not known.
