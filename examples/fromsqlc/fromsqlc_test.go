@@ -284,3 +284,32 @@ func TestOldAndNewPackagesWorkSideBySideOnOnePool(t *testing.T) {
 		t.Errorf("an author with books: %v", err)
 	}
 }
+
+func TestErrorsKeepTheWordsOfSQLite(t *testing.T) {
+	store := afterdb.NewStore(pooltest.OpenPath(t, file(t)))
+	if _, err := store.AddAuthor(t.Context(), "Mary Shelley"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := store.AddAuthor(t.Context(), "Mary Shelley")
+	var e *lido.Error
+	if !errors.Is(err, lido.ErrUnique) || !errors.As(err, &e) || !strings.Contains(err.Error(), "UNIQUE constraint failed: authors.name") {
+		t.Fatalf("got %v", err)
+	}
+	if e.Query != "AddAuthor" || e.Table != "authors" || !slices.Equal(e.Columns, []string{"name"}) {
+		t.Errorf("got %+v", e)
+	}
+}
+
+func TestTextInDoubleQuotesIsAStringOnlyOnRequest(t *testing.T) {
+	for _, old := range []bool{false, true} {
+		handle := stdlib.OpenDB(pooltest.OpenPath(t, file(t), pool.Config{DoubleQuotedStrings: old}))
+		var text string
+		err := handle.QueryRowContext(t.Context(), `SELECT "text"`).Scan(&text)
+		if (err == nil) != old || old && text != "text" {
+			t.Errorf("DoubleQuotedStrings %v: %q, %v", old, text, err)
+		}
+		if err := handle.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
