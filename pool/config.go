@@ -115,6 +115,10 @@ type Config struct {
 	// https://www.sqlite.org/wal.html#noshm
 	AllowNetworkFilesystem bool
 
+	// OnConnect, if set, prepares each connection after it was opened, readers
+	// too: functions and collations written in Go belong there. An error fails
+	// whoever needed the connection.
+	OnConnect func(ctx context.Context, c *sqlite.Conn) error
 	// Prepare runs when the database is open, before any service starts.
 	// Migrations belong here. Its error undoes Open.
 	Prepare func(ctx context.Context, db *DB) error
@@ -234,5 +238,6 @@ func (cfg *Config) connOptions(readOnly bool) sqlite.Options {
 		StmtCacheCount:      cfg.StmtCacheCount,
 		DoubleQuotedStrings: cfg.DoubleQuotedStrings,
 		Pragmas:             pragmas,
+		OnOpen:              cfg.OnConnect,
 	}
 }

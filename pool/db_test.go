@@ -932,3 +932,50 @@ func TestAReadOnlyDatabaseLeavesNoWALThatWasNotThere(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryConnectionHasTheFunctionsOfOnConnect(t *testing.T) {
+	db := openDB(t, pool.Config{MaxReaders: 2, OnConnect: func(_ context.Context, c *sqlite.Conn) error {
+		return c.CreateFunction("twice", 1, true, func(args []sqlite.Value) (any, error) { return args[0].Int64() * 2, nil })
+	}})
+	ctx := t.Context()
+	twice := &lido.Query{Name: "Twice", SQL: "SELECT twice(21)", ReadOnly: true}
+	err := db.Read(ctx, func(inner context.Context, r lido.Reader) error {
+		n, err := scalar(inner, r, twice)
+		if n != 42 {
+			t.Error(n)
+		}
+		other, otherErr := scalar(ctx, db, twice) // on the second reader
+		if other != 42 {
+			t.Error(other)
+		}
+		return errors.Join(err, otherErr)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run(ctx, db, &lido.Query{Name: "Insert", SQL: "INSERT INTO item(name) VALUES(twice(21))", Writes: []string{"item"}}); err != nil {
+		t.Error(err)
+	}
+	c, err := db.OpenConn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.QueryInt64(ctx, "SELECT twice(name) FROM item"); n != 84 || err != nil {
+		t.Error(n, err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if s := db.Stat(); s.Readers.Destroyed.Total()+s.Writer.Destroyed.Total() != 0 {
+		t.Errorf("connections are not kept: %+v", s)
+	}
+}
+
+func TestAnErrorOfOnConnectUndoesOpen(t *testing.T) {
+	boom := errors.New("boom")
+	path := filepath.Join(t.TempDir(), "test.db")
+	if _, err := pool.Open(t.Context(), path, pool.Config{OnConnect: func(context.Context, *sqlite.Conn) error { return boom }}); !errors.Is(err, boom) {
+		t.Error(err)
+	}
+	openDBAt(t, path, pool.Config{})
+}

@@ -46,6 +46,9 @@ type Options struct {
 	DoubleQuotedStrings bool
 	// Pragmas are set in this order, and each is read back.
 	Pragmas []Pragma
+	// OnOpen, if set, runs last: functions and collations belong there. Its
+	// error undoes Open. What it changes does not count as Tainted.
+	OnOpen func(ctx context.Context, c *Conn) error
 }
 
 // Pragma is one setting of a connection.
@@ -93,7 +96,11 @@ func Open(ctx context.Context, path string, opt Options) (*Conn, error) {
 	}
 	useOFDLocks()
 	register(c)
-	if err := c.connect(ctx, opt); err != nil {
+	err := c.connect(ctx, opt)
+	if err == nil && opt.OnOpen != nil {
+		err = opt.OnOpen(ctx, c)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("sqlite: open %s: %w", path, errors.Join(err, c.Close()))
 	}
 	c.tainted = "" // by the settings above
@@ -161,7 +168,9 @@ func (c *Conn) connect(ctx context.Context, opt Options) (err error) {
 		}
 	}
 	if opt.ReadOnly {
-		return c.SetPragma(ctx, Pragma{Name: "query_only", Value: "1"})
+		if err := c.SetPragma(ctx, Pragma{Name: "query_only", Value: "1"}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
