@@ -239,7 +239,7 @@ func (q *ReadQueries) ListAccountsSeq(ctx context.Context) iter.Seq2[Account, er
 
 var listAccountsByNameQuery = lido.Query{
 	Name:     "ListAccountsByName",
-	SQL:      `SELECT id, parent_id, name, type, closed, created_at FROM accounts WHERE name IN (SELECT value FROM json_each(?1)) ORDER BY name`,
+	SQL:      `SELECT id, parent_id, name, type, closed, created_at FROM accounts WHERE name IN (SELECT +value FROM json_each(?1)) ORDER BY name`,
 	Source:   "queries/accounts.sql:23",
 	ReadOnly: true,
 	Reads:    []string{"accounts"},

@@ -352,7 +352,7 @@ var listPostingsOfQuery = lido.Query{
 FROM postings AS p
 JOIN accounts AS a ON a.id = p.account_id
 JOIN currencies AS c ON c.code = p.currency
-WHERE p.transaction_id IN (SELECT value FROM json_each(?1))
+WHERE p.transaction_id IN (SELECT +value FROM json_each(?1))
 ORDER BY p.transaction_id, p.line`,
 	Source:   "queries/postings.sql:27",
 	ReadOnly: true,

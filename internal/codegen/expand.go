@@ -100,7 +100,10 @@ func expand(q *sourceQuery, params []*Parameter, unhex func(*param) bool) (*stat
 	for i, u := range e.uses {
 		text := "?" + strconv.Itoa(index[i]+1)
 		if u.slice {
-			value := "value"
+			// With the plus the elements have no affinity, as in a list of
+			// parameters: a text column finds the number 5 as '5'.
+			// https://www.sqlite.org/datatype3.html#comparison_expressions
+			value := "+value"
 			if unhex(&s.params[index[i]]) {
 				value = "unhex(value)"
 			}

@@ -17,7 +17,7 @@ func TestQueriesAreFoundAndExpandedFromTheText(t *testing.T) {
 		{"every kind of name", "-- name: A :one\nSELECT @a, :b, $c, @a, sqlc.arg(d), sqlc.narg('e');", "SELECT ?1, ?2, ?3, ?1, ?4, ?5"},
 		{"questions", "-- name: A :one\nSELECT ?, ?, ?;", "SELECT ?1, ?2, ?3"},
 		{"numbers", "-- name: A :one\nSELECT ?1, ?2, ?1;", "SELECT ?1, ?2, ?1"},
-		{"slices keep the numbers", "-- name: A :one\nSELECT @a IN (sqlc.slice(b)), @c;", "SELECT ?1 IN (SELECT value FROM json_each(?2)), ?3"},
+		{"slices keep the numbers", "-- name: A :one\nSELECT @a IN (sqlc.slice(b)), @c;", "SELECT ?1 IN (SELECT +value FROM json_each(?2)), ?3"},
 		{"text is left alone", "-- name: A :one\nSELECT '@a ? -- x', \"@b\", `:c`, [$d], x'00', @e;", "SELECT '@a ? -- x', \"@b\", `:c`, [$d], x'00', ?1"},
 		{"quotes in quotes", "-- name: A :one\nSELECT 'it''s ?', @a;", "SELECT 'it''s ?', ?1"},
 		{"embeds", "-- name: A :one\nSELECT sqlc.embed(t), sqlc.embed( u ) FROM t;", "SELECT t.*, u.* FROM t"},

@@ -135,7 +135,7 @@ func (q *ReadQueries) FindAuthor(ctx context.Context, name string) (Author, erro
 
 var lendQuery = lido.Query{
 	Name:   "Lend",
-	SQL:    `UPDATE books SET lent_to = ?1 WHERE id IN (SELECT value FROM json_each(?2))`,
+	SQL:    `UPDATE books SET lent_to = ?1 WHERE id IN (SELECT +value FROM json_each(?2))`,
 	Source: "../query.sql:18",
 	Reads:  []string{"books"},
 	Writes: []string{"books"},

@@ -122,7 +122,7 @@ func (q *Queries) AddBook(ctx context.Context, arg AddBookParams) (Book, error) 
 
 var sliceBetweenQuery = lido.Query{
 	Name:     "SliceBetween",
-	SQL:      `SELECT name FROM authors WHERE name <> ?1 AND id IN (SELECT value FROM json_each(?2)) AND born > ?3 ORDER BY name`,
+	SQL:      `SELECT name FROM authors WHERE name <> ?1 AND id IN (SELECT +value FROM json_each(?2)) AND born > ?3 ORDER BY name`,
 	Source:   "queries/slices.sql:10",
 	ReadOnly: true,
 	Reads:    []string{"authors"},
@@ -197,7 +197,7 @@ func (q *ReadQueries) SliceBetweenSeq(ctx context.Context, arg SliceBetweenParam
 
 var sliceCountQuery = lido.Query{
 	Name:     "SliceCount",
-	SQL:      `SELECT count(*) FROM authors WHERE id IN (SELECT value FROM json_each(?1)) AND id >= ?2`,
+	SQL:      `SELECT count(*) FROM authors WHERE id IN (SELECT +value FROM json_each(?1)) AND id >= ?2`,
 	Source:   "queries/slices.sql:42",
 	ReadOnly: true,
 	Reads:    []string{"authors"},
@@ -230,7 +230,7 @@ func (q *ReadQueries) SliceCount(ctx context.Context, arg SliceCountParams) (int
 
 var sliceDeleteQuery = lido.Query{
 	Name:   "SliceDelete",
-	SQL:    `DELETE FROM books WHERE id IN (SELECT value FROM json_each(?1)) AND title <> ?2 RETURNING id`,
+	SQL:    `DELETE FROM books WHERE id IN (SELECT +value FROM json_each(?1)) AND title <> ?2 RETURNING id`,
 	Source: "queries/slices.sql:36",
 	Reads:  []string{"authors", "books"},
 	Writes: []string{"books"},
@@ -294,7 +294,7 @@ func (q *Queries) SliceDeleteSeq(ctx context.Context, arg SliceDeleteParams) ite
 
 var sliceFirstQuery = lido.Query{
 	Name:     "SliceFirst",
-	SQL:      `SELECT name FROM authors WHERE id IN (SELECT value FROM json_each(?1)) AND name <> ?2 AND born > ?3 ORDER BY name`,
+	SQL:      `SELECT name FROM authors WHERE id IN (SELECT +value FROM json_each(?1)) AND name <> ?2 AND born > ?3 ORDER BY name`,
 	Source:   "queries/slices.sql:7",
 	ReadOnly: true,
 	Reads:    []string{"authors"},
@@ -369,7 +369,7 @@ func (q *ReadQueries) SliceFirstSeq(ctx context.Context, arg SliceFirstParams) i
 
 var sliceInCTEQuery = lido.Query{
 	Name: "SliceInCTE",
-	SQL: `WITH chosen AS (SELECT id FROM authors WHERE name IN (SELECT value FROM json_each(?2)) AND born > ?3)
+	SQL: `WITH chosen AS (SELECT id FROM authors WHERE name IN (SELECT +value FROM json_each(?2)) AND born > ?3)
 SELECT b.title FROM books AS b JOIN chosen ON chosen.id = b.author_id WHERE b.price < ?1 ORDER BY b.title`,
 	Source:   "queries/slices.sql:19",
 	ReadOnly: true,
@@ -446,7 +446,7 @@ func (q *ReadQueries) SliceInCTESeq(ctx context.Context, arg SliceInCTEParams) i
 var sliceInSubqueryQuery = lido.Query{
 	Name: "SliceInSubquery",
 	SQL: `SELECT title FROM books
-WHERE price < ?1 AND author_id IN (SELECT id FROM authors WHERE name IN (SELECT value FROM json_each(?2)) AND born > ?3) AND title <> ?4
+WHERE price < ?1 AND author_id IN (SELECT id FROM authors WHERE name IN (SELECT +value FROM json_each(?2)) AND born > ?3) AND title <> ?4
 ORDER BY title`,
 	Source:   "queries/slices.sql:23",
 	ReadOnly: true,
@@ -525,7 +525,7 @@ func (q *ReadQueries) SliceInSubquerySeq(ctx context.Context, arg SliceInSubquer
 
 var sliceLastQuery = lido.Query{
 	Name:     "SliceLast",
-	SQL:      `SELECT name FROM authors WHERE name <> ?1 AND born > ?2 AND id IN (SELECT value FROM json_each(?3)) ORDER BY name LIMIT ?4`,
+	SQL:      `SELECT name FROM authors WHERE name <> ?1 AND born > ?2 AND id IN (SELECT +value FROM json_each(?3)) ORDER BY name LIMIT ?4`,
 	Source:   "queries/slices.sql:13",
 	ReadOnly: true,
 	Reads:    []string{"authors"},
@@ -603,7 +603,7 @@ func (q *ReadQueries) SliceLastSeq(ctx context.Context, arg SliceLastParams) ite
 
 var sliceNotQuery = lido.Query{
 	Name:     "SliceNot",
-	SQL:      `SELECT title FROM books WHERE author_id NOT IN (SELECT value FROM json_each(?1)) ORDER BY title`,
+	SQL:      `SELECT title FROM books WHERE author_id NOT IN (SELECT +value FROM json_each(?1)) ORDER BY title`,
 	Source:   "queries/slices.sql:33",
 	ReadOnly: true,
 	Reads:    []string{"books"},
@@ -661,7 +661,7 @@ func (q *ReadQueries) SliceNotSeq(ctx context.Context, authors []sql.NullInt64) 
 var sliceOfEverythingQuery = lido.Query{
 	Name: "SliceOfEverything",
 	SQL: `SELECT title FROM books
-WHERE digest IN (SELECT unhex(value) FROM json_each(?1)) OR added IN (SELECT value FROM json_each(?2)) OR price IN (SELECT value FROM json_each(?3)) OR sold IN (SELECT value FROM json_each(?4)) OR author_id IN (SELECT value FROM json_each(?5))
+WHERE digest IN (SELECT unhex(value) FROM json_each(?1)) OR added IN (SELECT +value FROM json_each(?2)) OR price IN (SELECT +value FROM json_each(?3)) OR sold IN (SELECT +value FROM json_each(?4)) OR author_id IN (SELECT +value FROM json_each(?5))
 ORDER BY title`,
 	Source:   "queries/slices.sql:28",
 	ReadOnly: true,
@@ -735,7 +735,7 @@ func (q *ReadQueries) SliceOfEverythingSeq(ctx context.Context, arg SliceOfEvery
 
 var sliceTwiceQuery = lido.Query{
 	Name:     "SliceTwice",
-	SQL:      `SELECT name FROM authors WHERE id IN (SELECT value FROM json_each(?1)) OR (born > ?2 AND name NOT IN (SELECT value FROM json_each(?3)) AND id NOT IN (SELECT value FROM json_each(?1))) ORDER BY name`,
+	SQL:      `SELECT name FROM authors WHERE id IN (SELECT +value FROM json_each(?1)) OR (born > ?2 AND name NOT IN (SELECT +value FROM json_each(?3)) AND id NOT IN (SELECT +value FROM json_each(?1))) ORDER BY name`,
 	Source:   "queries/slices.sql:16",
 	ReadOnly: true,
 	Reads:    []string{"authors"},
@@ -802,7 +802,7 @@ func (q *ReadQueries) SliceTwiceSeq(ctx context.Context, arg SliceTwiceParams) i
 
 var sliceUpdateQuery = lido.Query{
 	Name:   "SliceUpdate",
-	SQL:    `UPDATE books SET price = price * ?1 WHERE id IN (SELECT value FROM json_each(?2)) AND price > ?3`,
+	SQL:    `UPDATE books SET price = price * ?1 WHERE id IN (SELECT +value FROM json_each(?2)) AND price > ?3`,
 	Source: "queries/slices.sql:39",
 	Reads:  []string{"books"},
 	Writes: []string{"books"},

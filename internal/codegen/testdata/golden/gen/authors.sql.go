@@ -285,7 +285,7 @@ func (q *ReadQueries) ListAuthorsSeq(ctx context.Context) iter.Seq2[ListAuthorsR
 var listAuthorsInQuery = lido.Query{
 	Name: "ListAuthorsIn",
 	SQL: `SELECT id FROM authors
-WHERE id IN (SELECT value FROM json_each(?1)) AND retired = ?2 AND name NOT IN (SELECT value FROM json_each(?3)) AND rating > ?4
+WHERE id IN (SELECT +value FROM json_each(?1)) AND retired = ?2 AND name NOT IN (SELECT +value FROM json_each(?3)) AND rating > ?4
 ORDER BY id`,
 	Source:   "queries/authors.sql:18",
 	ReadOnly: true,

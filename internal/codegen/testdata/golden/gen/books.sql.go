@@ -430,7 +430,7 @@ func (q *Queries) Lend(ctx context.Context, arg LendParams) error {
 
 var loansDueQuery = lido.Query{
 	Name:     "LoansDue",
-	SQL:      `SELECT book_id, reader FROM loans WHERE due IN (SELECT value FROM json_each(?1)) ORDER BY book_id`,
+	SQL:      `SELECT book_id, reader FROM loans WHERE due IN (SELECT +value FROM json_each(?1)) ORDER BY book_id`,
 	Source:   "queries/books.sql:15",
 	ReadOnly: true,
 	Reads:    []string{"loans"},
