@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -24,19 +25,32 @@ const template = `-- +goose Up
 
 `
 
+// createTimeout is how long Create waits for another Create.
+const createTimeout = 10 * time.Second
+
 // timestamps are versions of 14 digits, which goose makes from the time of day.
 const timestamps = 1e13
 
 // Create writes an empty migration into the folder dir and returns its path.
 // Its number is the next after the highest there, or the time in UTC where the
 // highest is a time itself. The name's words are joined by underscores.
-func Create(dir, name string) (string, error) {
+//
+// It locks a file in dir while it looks for the number, so that two Creates
+// with different names do not take the same one.
+func Create(dir, name string) (path string, err error) {
 	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	})
 	if len(words) == 0 {
 		return "", fmt.Errorf("migrate: create: %q has no letter or digit to name a migration by", name)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), createTimeout)
+	defer cancel()
+	unlock, err := lockFile(ctx, filepath.Join(dir, ".create.lock"))
+	if err != nil {
+		return "", fmt.Errorf("migrate: create: %w", err)
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	for {
 		version, err := nextVersion(dir)
 		if err != nil {
@@ -45,7 +59,7 @@ func Create(dir, name string) (string, error) {
 		path := filepath.Join(dir, fmt.Sprintf("%05d_%s.sql", version, strings.Join(words, "_")))
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if errors.Is(err, os.ErrExist) {
-			continue // someone else made it since nextVersion looked
+			continue // someone made it by hand since nextVersion looked
 		}
 		if err != nil {
 			return "", fmt.Errorf("migrate: create: %w", err)

@@ -3,6 +3,7 @@ package migrate_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -45,6 +46,28 @@ func TestCreateKeepsToTimestampsWhereTheyAreInUse(t *testing.T) {
 	}
 	if name := filepath.Base(path); len(name) != len("20240102030405_next.sql") || name < "2024" {
 		t.Errorf("name %s", name)
+	}
+}
+
+func TestCreateAtTheSameTimeGivesEachNameItsNumber(t *testing.T) {
+	dir := t.TempDir()
+	const count = 20
+	var wg sync.WaitGroup
+	for i := range count {
+		wg.Go(func() {
+			if _, err := migrate.Create(dir, "name"+strings.Repeat("x", i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	m, err := migrate.New(openNew(t), os.DirFS(dir)) // refuses a number that occurs twice
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := m.Status(t.Context())
+	if err != nil || status.Program != count || len(status.Migrations) != count {
+		t.Errorf("%+v, %v", status, err)
 	}
 }
 

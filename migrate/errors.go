@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -19,6 +20,9 @@ var (
 	ErrIrreversible = errors.New("migration has nothing under \"-- +goose Down\" and cannot be undone")
 	// ErrNoTransaction: the migration does not run in a transaction.
 	ErrNoTransaction = errors.New("migration does not run in one transaction")
+	// ErrNotCommitted: the migration ran without an error, and yet the database
+	// does not have it. It begins a transaction by SQL that it does not commit.
+	ErrNotCommitted = errors.New("migration ran but was not committed: it begins a transaction by SQL and does not end it")
 )
 
 // NewerError reports that the database has seen a migration which is newer than
@@ -71,19 +75,25 @@ func (e *PartialError) Error() string {
 func (e *PartialError) Unwrap() error { return e.Err }
 
 // cause takes from an error of goose what goose adds when it rolls back a
-// transaction that a failed commit has ended already.
-func cause(err error) error {
-	parts, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return err
+// transaction that has ended already: by a failed commit, or because ctx did.
+// An error that says no more than that is given the reason of ctx.
+func cause(ctx context.Context, err error) error {
+	list := []error{err}
+	if parts, ok := err.(interface{ Unwrap() []error }); ok {
+		list = parts.Unwrap()
 	}
 	var kept []error
-	for _, e := range parts.Unwrap() {
+	for _, e := range list {
 		if e != sql.ErrTxDone {
 			kept = append(kept, e)
 		}
 	}
-	if len(kept) == 1 {
+	switch {
+	case len(kept) == 0 && ctx.Err() != nil:
+		return errors.Join(context.Cause(ctx), err)
+	case len(kept) == 0, len(kept) == len(list):
+		return err
+	case len(kept) == 1:
 		return kept[0]
 	}
 	return errors.Join(kept...)

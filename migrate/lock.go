@@ -22,7 +22,19 @@ func lock(ctx context.Context, path string) (unlock func() error, err error) {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
-	name := path + lockSuffix
+	unlock, err = lockFile(ctx, path+lockSuffix)
+	switch {
+	case errors.Is(err, errLocked):
+		return nil, fmt.Errorf("migrate: another process or goroutine is migrating %s: %w", path, context.Cause(ctx))
+	case err != nil:
+		return nil, fmt.Errorf("migrate: lock: %w", err)
+	}
+	return unlock, nil
+}
+
+// lockFile waits for the lock on the file of that name. The error matches
+// errLocked if ctx ended first.
+func lockFile(ctx context.Context, name string) (unlock func() error, err error) {
 	wait := 2 * time.Millisecond
 	for {
 		f, err := take(name)
@@ -30,14 +42,14 @@ func lock(ctx context.Context, path string) (unlock func() error, err error) {
 		case err == nil:
 			return func() error { return unlockFile(f) }, nil
 		case !errors.Is(err, errLocked):
-			return nil, fmt.Errorf("migrate: lock: %w", err)
+			return nil, err
 		}
 		// There is no wait for a file lock that a context could end.
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, fmt.Errorf("migrate: another process or goroutine is migrating %s: %w", path, context.Cause(ctx))
+			return nil, fmt.Errorf("%s is %w: %w", name, errLocked, context.Cause(ctx))
 		case <-timer.C:
 		}
 		wait = min(2*wait, 100*time.Millisecond)
@@ -46,7 +58,12 @@ func lock(ctx context.Context, path string) (unlock func() error, err error) {
 
 // take locks the file of that name, which it makes if need be.
 func take(name string) (*os.File, error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	// Another user of the database must be able to lock it too; to read is
+	// enough for that.
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+	if errors.Is(err, os.ErrPermission) {
+		f, err = os.Open(name)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -78,14 +78,26 @@ func TestTheLockIsBesideTheRealFileWhateverItIsCalled(t *testing.T) {
 	}
 	db := open(t, link)
 	up(t, db, files("00001_parents.sql", parents))
-	seen := false
-	up(t, db, family(), migrate.WithBackup(func(context.Context) error {
-		_, err := os.Stat(real + "-migrate.lock")
-		seen = err == nil
-		return nil
+	// Whoever may read a file that any program makes there can take the lock.
+	usual := filepath.Join(dir, "usual")
+	f, err := os.OpenFile(usual, os.O_CREATE|os.O_WRONLY, 0o666)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.Stat(usual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got os.FileInfo
+	up(t, db, family(), migrate.WithBackup(func(context.Context) (err error) {
+		got, err = os.Stat(real + "-migrate.lock")
+		return err
 	}))
-	if !seen {
-		t.Error("no lock file beside the file that the link names")
+	if got == nil || got.Mode() != want.Mode() {
+		t.Errorf("the lock file beside the file that the link names: %v, want one of mode %s", got, want.Mode())
 	}
 }
 

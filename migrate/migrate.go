@@ -216,7 +216,7 @@ func (m *Migrator) up(ctx context.Context, handle *sql.DB, target int64, res *Re
 		return fmt.Errorf("migrate: %w", err)
 	}
 	applied, err := p.UpTo(ctx, target)
-	return m.record(res, applied, err)
+	return m.record(ctx, handle, res, applied, err)
 }
 
 // last undoes what was applied last, and applies it again if redo is set.
@@ -256,7 +256,7 @@ func (m *Migrator) last(ctx context.Context, handle *sql.DB, res *Result, redo b
 		return fmt.Errorf("migrate: %w", err)
 	}
 	down, err := p.ApplyVersion(ctx, version, false)
-	if err := m.record(res, results(down), err); err != nil {
+	if err := m.record(ctx, handle, res, results(down), err); err != nil {
 		return err
 	}
 	res.To = st.without(version)
@@ -264,7 +264,7 @@ func (m *Migrator) last(ctx context.Context, handle *sql.DB, res *Result, redo b
 		return nil
 	}
 	up, err := p.ApplyVersion(ctx, version, true)
-	return m.record(res, results(up), err)
+	return m.record(ctx, handle, res, results(up), err)
 }
 
 // allowed refuses what cannot be undone by a rollback.
@@ -295,12 +295,43 @@ func (m *Migrator) backUp(ctx context.Context, handle *sql.DB, res *Result) erro
 	return nil
 }
 
-// record adds to res what goose reports, and turns goose's error into ours.
-func (m *Migrator) record(res *Result, applied []*goose.MigrationResult, err error) error {
+// lookTimeout bounds the look at what an operation has left, which is made
+// even when its context has ended.
+const lookTimeout = 10 * time.Second
+
+// kept tells what of applied the database has, and the first that it has not.
+// Goose counts what ran; a migration that runs outside of a transaction can
+// begin one and never commit it.
+func (m *Migrator) kept(ctx context.Context, handle *sql.DB, applied []*goose.MigrationResult) (kept []*goose.MigrationResult, lost *goose.MigrationResult, err error) {
+	if len(applied) == 0 {
+		return nil, nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
+	defer cancel()
+	st, err := readState(ctx, handle)
+	if err != nil {
+		return applied, nil, fmt.Errorf("migrate: look at what was applied: %w", err)
+	}
+	for _, r := range applied {
+		_, there := st.at[r.Source.Version]
+		switch {
+		case there == (Direction(r.Direction) == DirectionUp):
+			kept = append(kept, r)
+		case lost == nil:
+			lost = r
+		}
+	}
+	return kept, lost, nil
+}
+
+// record adds to res what goose reports, as far as the database bears it out,
+// and turns goose's error into ours.
+func (m *Migrator) record(ctx context.Context, handle *sql.DB, res *Result, applied []*goose.MigrationResult, err error) error {
 	var partial *goose.PartialError
 	if errors.As(err, &partial) {
 		applied = partial.Applied
 	}
+	applied, lost, lookErr := m.kept(ctx, handle, applied)
 	for _, r := range applied {
 		s := m.step(r)
 		res.Applied = append(res.Applied, s)
@@ -313,18 +344,35 @@ func (m *Migrator) record(res *Result, applied []*goose.MigrationResult, err err
 			sortByVersion(res.Pending)
 		}
 	}
+	failed, why := lost, error(ErrNotCommitted)
 	switch {
+	case lost != nil && partial != nil:
+		why = fmt.Errorf("%w; then %s failed: %w", why, m.step(partial.Failed).Migration, cause(ctx, partial.Err))
+	case lost != nil && err != nil:
+		why = fmt.Errorf("%w; then: %w", why, err)
 	case partial != nil:
-		failed := m.step(partial.Failed)
-		pending := res.Pending
-		if failed.Direction == DirectionUp {
-			pending = without(pending, failed.Version)
-		}
-		return &PartialError{Applied: res.Applied, Failed: failed, Pending: pending, Err: cause(partial.Err)}
-	case err != nil:
-		return fmt.Errorf("migrate: %w", err)
+		failed, why = partial.Failed, cause(ctx, partial.Err)
 	}
-	return nil
+	switch {
+	case failed != nil:
+		step := m.step(failed)
+		pending := res.Pending
+		if step.Direction == DirectionUp {
+			pending = without(pending, step.Version)
+		}
+		return and(&PartialError{Applied: res.Applied, Failed: step, Pending: pending, Err: why}, lookErr)
+	case err != nil:
+		return and(fmt.Errorf("migrate: %w", err), lookErr)
+	}
+	return lookErr
+}
+
+// and joins what went wrong besides to err, which stays itself if nothing did.
+func and(err, other error) error {
+	if other == nil {
+		return err
+	}
+	return errors.Join(err, other)
 }
 
 func (m *Migrator) step(r *goose.MigrationResult) Step {

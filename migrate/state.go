@@ -30,7 +30,7 @@ func readState(ctx context.Context, db *sql.DB) (_ state, err error) {
 	if err != nil || !exists {
 		return st, err
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT version_id, tstamp FROM "+table+" WHERE version_id > 0 ORDER BY id DESC")
+	rows, err := tx.QueryContext(ctx, "SELECT version_id, tstamp"+latest+" AND version_id > 0 ORDER BY id DESC")
 	if err != nil {
 		return st, err
 	}
@@ -40,9 +40,6 @@ func readState(ctx context.Context, db *sql.DB) (_ state, err error) {
 		var at any
 		if err := rows.Scan(&version, &at); err != nil {
 			return st, err
-		}
-		if _, twice := st.at[version]; twice {
-			continue
 		}
 		st.at[version], _ = at.(time.Time)
 		st.order = append(st.order, version)

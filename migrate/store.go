@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/pressly/goose/v3"
@@ -43,10 +44,43 @@ func (s store) Delete(ctx context.Context, db database.DBTxConn, version int64) 
 	return s.Store.Delete(ctx, db, version)
 }
 
+// latest are the rows that count. Old versions of goose did not delete the row
+// of a migration that was undone but added one with is_applied 0, so of several
+// rows for one version the last decides.
+const latest = " FROM " + table + " WHERE is_applied AND id IN (SELECT max(id) FROM " + table + " GROUP BY version_id)"
+
 func (s store) applied(ctx context.Context, db database.DBTxConn, version int64) (bool, error) {
 	var n int64
-	err := db.QueryRowContext(ctx, "SELECT count(*) FROM "+table+" WHERE version_id = ?", version).Scan(&n)
+	err := db.QueryRowContext(ctx, "SELECT count(*)"+latest+" AND version_id = ?", version).Scan(&n)
 	return n > 0, err
+}
+
+// GetMigration and ListMigrations are goose's, by the rows that count.
+func (s store) GetMigration(ctx context.Context, db database.DBTxConn, version int64) (*database.GetMigrationResult, error) {
+	applied, err := s.applied(ctx, db, version)
+	if err != nil {
+		return nil, err
+	}
+	if !applied {
+		return nil, fmt.Errorf("version %d: %w", version, database.ErrVersionNotFound)
+	}
+	return s.Store.GetMigration(ctx, db, version)
+}
+
+func (s store) ListMigrations(ctx context.Context, db database.DBTxConn) (list []*database.ListMigrationsResult, err error) {
+	rows, err := db.QueryContext(ctx, "SELECT version_id"+latest+" ORDER BY id DESC")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		r := &database.ListMigrationsResult{IsApplied: true}
+		if err := rows.Scan(&r.Version); err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, rows.Err()
 }
 
 // TableExists spares goose finding out by a query that fails.
