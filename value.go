@@ -38,6 +38,33 @@ func ColumnBool(s Stmt, i int) bool {
 	return v
 }
 
+// integer are Go's integer types.
+type integer interface {
+	int | int8 | int16 | int32 | int64 | uint | uint8 | uint16 | uint32 | uint64
+}
+
+// BindInt sets parameter i to v. SQLite has no number above the largest int64.
+func BindInt[T integer](s Stmt, i int, v T) {
+	n := int64(v)
+	if n < 0 && v > 0 {
+		s.Fail(fmt.Errorf("parameter %d: %d is more than SQLite can hold", i, v))
+		return
+	}
+	s.BindInt64(i, n)
+}
+
+// ColumnInt reads column i as an integer of type T. A number that T cannot hold
+// is an error.
+func ColumnInt[T integer](s Stmt, i int) T {
+	n := s.ColumnInt64(i)
+	v := T(n)
+	if int64(v) != n || (v < 0) != (n < 0) {
+		s.Fail(fmt.Errorf("column %d: %d does not fit into a %T", i, n, v))
+		return 0
+	}
+	return v
+}
+
 // BindTime sets parameter i to v in [TimeLayout].
 func BindTime(s Stmt, i int, v time.Time) {
 	text, err := FormatTime(v)

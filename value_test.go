@@ -227,3 +227,32 @@ func TestErrorsMatchTheirSentinelsAndTheirCause(t *testing.T) {
 		}
 	}
 }
+
+func TestIntegersOfEverySizeKeepTheirValueOrAreRefused(t *testing.T) {
+	db := pooltest.Open(t, nil)
+	roundTrip := func(bind func(lido.Stmt), read func(lido.Stmt) any) (got any, err error) {
+		err = ask(t, db, "SELECT ?1", bind, func(s lido.Stmt) { got = read(s) })
+		return got, err
+	}
+	for _, c := range []struct {
+		bind func(lido.Stmt)
+		read func(lido.Stmt) any
+		want any // nil: refused
+	}{
+		{func(s lido.Stmt) { lido.BindInt(s, 1, int8(-128)) }, func(s lido.Stmt) any { return lido.ColumnInt[int8](s, 0) }, int8(-128)},
+		{func(s lido.Stmt) { lido.BindInt(s, 1, 128) }, func(s lido.Stmt) any { return lido.ColumnInt[int8](s, 0) }, nil},
+		{func(s lido.Stmt) { lido.BindInt(s, 1, uint8(255)) }, func(s lido.Stmt) any { return lido.ColumnInt[uint8](s, 0) }, uint8(255)},
+		{func(s lido.Stmt) { lido.BindInt(s, 1, -1) }, func(s lido.Stmt) any { return lido.ColumnInt[uint64](s, 0) }, nil},
+		{func(s lido.Stmt) { lido.BindInt(s, 1, -1) }, func(s lido.Stmt) any { return lido.ColumnInt[uint32](s, 0) }, nil},
+		{func(s lido.Stmt) { lido.BindInt(s, 1, uint64(math.MaxInt64)) }, func(s lido.Stmt) any { return lido.ColumnInt[uint64](s, 0) }, uint64(math.MaxInt64)},
+		{func(s lido.Stmt) { lido.BindInt(s, 1, uint64(math.MaxInt64)+1) }, func(s lido.Stmt) any { return lido.ColumnInt[uint64](s, 0) }, nil},
+		{func(s lido.Stmt) { lido.BindInt(s, 1, math.MinInt64) }, func(s lido.Stmt) any { return lido.ColumnInt[int](s, 0) }, math.MinInt64},
+		{func(s lido.Stmt) { lido.BindInt(s, 1, int32(math.MinInt32)) }, func(s lido.Stmt) any { return lido.ColumnInt[int32](s, 0) }, int32(math.MinInt32)},
+		{func(s lido.Stmt) { s.BindNull(1) }, func(s lido.Stmt) any { return lido.ColumnInt[int32](s, 0) }, nil},
+	} {
+		got, err := roundTrip(c.bind, c.read)
+		if (err != nil) != (c.want == nil) || c.want != nil && got != c.want {
+			t.Errorf("got %v (%T), %v; want %v", got, got, err, c.want)
+		}
+	}
+}

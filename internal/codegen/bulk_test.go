@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/lidodb/lido/internal/codegen/testdata/golden/gen"
 	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/pool/pooltest"
+	"github.com/lidodb/lido/sqlite"
 )
 
 // pooled opens the golden schema on a pool.
@@ -285,6 +287,35 @@ func TestATimeIsKeptInTheFormatOfItsColumn(t *testing.T) {
 	}
 	if got := must(q.LoansDue(t.Context(), []time.Time{due})); len(got) != 1 {
 		t.Errorf("found %v", got)
+	}
+}
+
+func TestOverriddenTypesTakeWhatTheyCanHoldAndNothingElse(t *testing.T) {
+	db, q := pooled(t)
+	id := must(q.CreateBook(t.Context(), gen.CreateBookParams{Title: "a", Digest: []byte{1}, Pages: -7, Anything: "some"}))
+	if pages := must(q.PagesOf(t.Context(), id)); pages != -7 {
+		t.Errorf("%d pages", pages)
+	}
+	if err := q.Lend(t.Context(), gen.LendParams{BookID: id, Reader: "r"}); err != nil {
+		t.Fatal(err)
+	}
+	if loan := must(q.GetLoan(t.Context(), id)); loan.Reader != "r" || loan.Due.Valid {
+		t.Errorf("%+v", loan)
+	}
+	if got := must(q.Anything(t.Context(), id)); got != "some" {
+		t.Errorf("got %q", got)
+	}
+	err := db.WithWriter(t.Context(), func(ctx context.Context, c *sqlite.Conn) error {
+		return c.Exec(ctx, "UPDATE books SET pages = 1 << 40, anything = NULL")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := q.PagesOf(t.Context(), id); err == nil || !strings.Contains(err.Error(), "1099511627776 does not fit into a int32") {
+		t.Errorf("%d, %v", n, err)
+	}
+	if v, err := q.Anything(t.Context(), id); err == nil || !strings.Contains(err.Error(), "NULL does not fit into a json.Number") {
+		t.Errorf("%q, %v", v, err)
 	}
 }
 

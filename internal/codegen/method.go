@@ -265,6 +265,18 @@ func (m *method) runOut(onError string) {
 // plainTypes are the types with a method of Stmt or a function of the waist.
 var plainTypes = map[string]struct{ bind, column string }{
 	"int64":           {"stmt.BindInt64(%s, %s)", "stmt.ColumnInt64(%d)"},
+	"int":             {"lido.BindInt(stmt, %s, %s)", "lido.ColumnInt[int](stmt, %d)"},
+	"int8":            {"lido.BindInt(stmt, %s, %s)", "lido.ColumnInt[int8](stmt, %d)"},
+	"int16":           {"lido.BindInt(stmt, %s, %s)", "lido.ColumnInt[int16](stmt, %d)"},
+	"int32":           {"lido.BindInt(stmt, %s, %s)", "lido.ColumnInt[int32](stmt, %d)"},
+	"rune":            {"lido.BindInt(stmt, %s, %s)", "lido.ColumnInt[rune](stmt, %d)"},
+	"uint":            {"lido.BindInt(stmt, %s, %s)", "lido.ColumnInt[uint](stmt, %d)"},
+	"uint8":           {"lido.BindInt(stmt, %s, %s)", "lido.ColumnInt[uint8](stmt, %d)"},
+	"byte":            {"lido.BindInt(stmt, %s, %s)", "lido.ColumnInt[byte](stmt, %d)"},
+	"uint16":          {"lido.BindInt(stmt, %s, %s)", "lido.ColumnInt[uint16](stmt, %d)"},
+	"uint32":          {"lido.BindInt(stmt, %s, %s)", "lido.ColumnInt[uint32](stmt, %d)"},
+	"uint64":          {"lido.BindInt(stmt, %s, %s)", "lido.ColumnInt[uint64](stmt, %d)"},
+	"float32":         {"stmt.BindFloat64(%s, float64(%s))", "float32(stmt.ColumnFloat64(%d))"},
 	"float64":         {"stmt.BindFloat64(%s, %s)", "stmt.ColumnFloat64(%d)"},
 	"string":          {"stmt.BindText(%s, %s)", "stmt.ColumnText(%d)"},
 	"[]byte":          {"stmt.BindBlob(%s, %s)", "stmt.ColumnBlob(%d, nil)"},
@@ -277,6 +289,9 @@ var plainTypes = map[string]struct{ bind, column string }{
 // nullTypes are database/sql's nullable types, their field and its type.
 var nullTypes = map[string]struct{ field, typ string }{
 	"sql.NullInt64":   {"Int64", "int64"},
+	"sql.NullInt32":   {"Int32", "int32"},
+	"sql.NullInt16":   {"Int16", "int16"},
+	"sql.NullByte":    {"Byte", "byte"},
 	"sql.NullFloat64": {"Float64", "float64"},
 	"sql.NullString":  {"String", "string"},
 	"sql.NullBool":    {"Bool", "bool"},
@@ -418,6 +433,10 @@ func (m *method) column(typ, dst string, at int) {
 	}
 	if call, ok := m.columnCall(strings.TrimPrefix(typ, "*"), at); ok {
 		m.printf("if stmt.ColumnType(%d) != lido.Null {\nv := "+call+"\n%s = &v\n}\n", at, at, dst)
+		return
+	}
+	if strings.HasPrefix(typ, "*") || strings.HasPrefix(typ, "[]") { // NULL is nil
+		m.printf("if stmt.ColumnType(%d) != lido.Null {\n%s = scanColumn[%s](stmt, %d)\n}\n", at, dst, m.typ(typ), at)
 		return
 	}
 	m.printf("%s = scanColumn[%s](stmt, %d)\n", dst, m.typ(typ), at)

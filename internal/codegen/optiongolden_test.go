@@ -55,6 +55,7 @@ var goldenOptions = map[string]map[string]any{
 		map[string]any{"column": "users.score", "go_type": map[string]any{"type": "float32", "pointer": true}},
 		map[string]any{"column": "main.users.full_name", "go_type": "html/template.HTML", "go_struct_tag": `validate:"required"`},
 		map[string]any{"db_type": "BOOLEAN", "go_type": "int8"},
+		map[string]any{"column": "users.parent_id", "go_type": "*net/url.URL"},
 		map[string]any{"db_type": "INTEGER", "nullable": true, "go_type": map[string]any{"import": "database/sql", "package": "stdsql", "type": "NullInt32"}},
 	}},
 	"plan":                  {"plan": "off"},

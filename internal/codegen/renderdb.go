@@ -149,12 +149,17 @@ func (r execResult) RowsAffected() (int64, error) { return r.changes, nil }
 		}
 	}
 	if g.needsScan() {
-		f.use("database/sql")
+		f.use("database/sql", "fmt")
 		f.printf(`
 // scanColumn reads a column into a type that database/sql knows how to fill.
+// NULL is a mistake, unless T has a Scan method that takes it.
 func scanColumn[T any](stmt lido.Stmt, i int) T {
 	var v sql.Null[T]
-	lido.ColumnScan(stmt, i, &v)
+	if scanner, ok := any(&v.V).(sql.Scanner); ok {
+		lido.ColumnScan(stmt, i, scanner)
+	} else if lido.ColumnScan(stmt, i, &v); !v.Valid {
+		stmt.Fail(fmt.Errorf("column %%d: NULL does not fit into a %%T", i, v.V))
+	}
 	return v.V
 }
 `)

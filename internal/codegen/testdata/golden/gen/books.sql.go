@@ -9,6 +9,7 @@ package gen
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"iter"
 	"time"
 
@@ -23,8 +24,8 @@ var anythingQuery = lido.Query{
 	Reads:    []string{"books"},
 }
 
-func (q *ReadQueries) Anything(ctx context.Context, id int64) (interface{}, error) {
-	var i interface{}
+func (q *ReadQueries) Anything(ctx context.Context, id int64) (json.Number, error) {
+	var i json.Number
 	stmt, err := q.r.PrepareRead(ctx, &anythingQuery)
 	if err != nil {
 		return i, err
@@ -38,7 +39,7 @@ func (q *ReadQueries) Anything(ctx context.Context, id int64) (interface{}, erro
 	if !row {
 		return i, lido.ErrNoRows
 	}
-	i = lido.ColumnAny(stmt, 0)
+	i = scanColumn[json.Number](stmt, 0)
 	return i, stmt.Close()
 }
 
@@ -55,14 +56,14 @@ type BookPairRow struct {
 	AuthorID   sql.NullInt64 `json:"author_id"`
 	Title      string        `json:"title"`
 	Digest     []byte        `json:"digest"`
-	Anything   interface{}   `json:"anything"`
-	Pages      int64         `json:"pages"`
+	Anything   json.Number   `json:"anything"`
+	Pages      int32         `json:"pages"`
 	ID_2       int64         `json:"id_2"`
 	AuthorID_2 sql.NullInt64 `json:"author_id_2"`
 	Title_2    string        `json:"title_2"`
 	Digest_2   []byte        `json:"digest_2"`
-	Anything_2 interface{}   `json:"anything_2"`
-	Pages_2    int64         `json:"pages_2"`
+	Anything_2 json.Number   `json:"anything_2"`
+	Pages_2    int32         `json:"pages_2"`
 }
 
 func (q *ReadQueries) BookPair(ctx context.Context) ([]BookPairRow, error) {
@@ -81,16 +82,16 @@ func (q *ReadQueries) BookPair(ctx context.Context) ([]BookPairRow, error) {
 		}
 		i.Title = stmt.ColumnText(2)
 		i.Digest = stmt.ColumnBlob(3, nil)
-		i.Anything = lido.ColumnAny(stmt, 4)
-		i.Pages = stmt.ColumnInt64(5)
+		i.Anything = scanColumn[json.Number](stmt, 4)
+		i.Pages = lido.ColumnInt[int32](stmt, 5)
 		i.ID_2 = stmt.ColumnInt64(6)
 		if stmt.ColumnType(7) != lido.Null {
 			i.AuthorID_2 = sql.NullInt64{Int64: stmt.ColumnInt64(7), Valid: true}
 		}
 		i.Title_2 = stmt.ColumnText(8)
 		i.Digest_2 = stmt.ColumnBlob(9, nil)
-		i.Anything_2 = lido.ColumnAny(stmt, 10)
-		i.Pages_2 = stmt.ColumnInt64(11)
+		i.Anything_2 = scanColumn[json.Number](stmt, 10)
+		i.Pages_2 = lido.ColumnInt[int32](stmt, 11)
 		items = append(items, i)
 		row, err = stmt.Step()
 	}
@@ -123,16 +124,16 @@ func (q *ReadQueries) BookPairSeq(ctx context.Context) iter.Seq2[BookPairRow, er
 			}
 			i.Title = stmt.ColumnText(2)
 			i.Digest = stmt.ColumnBlob(3, nil)
-			i.Anything = lido.ColumnAny(stmt, 4)
-			i.Pages = stmt.ColumnInt64(5)
+			i.Anything = scanColumn[json.Number](stmt, 4)
+			i.Pages = lido.ColumnInt[int32](stmt, 5)
 			i.ID_2 = stmt.ColumnInt64(6)
 			if stmt.ColumnType(7) != lido.Null {
 				i.AuthorID_2 = sql.NullInt64{Int64: stmt.ColumnInt64(7), Valid: true}
 			}
 			i.Title_2 = stmt.ColumnText(8)
 			i.Digest_2 = stmt.ColumnBlob(9, nil)
-			i.Anything_2 = lido.ColumnAny(stmt, 10)
-			i.Pages_2 = stmt.ColumnInt64(11)
+			i.Anything_2 = scanColumn[json.Number](stmt, 10)
+			i.Pages_2 = lido.ColumnInt[int32](stmt, 11)
 			row, err = stmt.Step()
 			if err == nil && !yield(i, nil) {
 				return
@@ -234,8 +235,8 @@ func (q *ReadQueries) BooksWithAuthors(ctx context.Context) ([]BooksWithAuthorsR
 		}
 		i.Book.Title = stmt.ColumnText(2)
 		i.Book.Digest = stmt.ColumnBlob(3, nil)
-		i.Book.Anything = lido.ColumnAny(stmt, 4)
-		i.Book.Pages = stmt.ColumnInt64(5)
+		i.Book.Anything = scanColumn[json.Number](stmt, 4)
+		i.Book.Pages = lido.ColumnInt[int32](stmt, 5)
 		if stmt.ColumnType(6) != lido.Null {
 			var v Author
 			v.ID = stmt.ColumnInt64(6)
@@ -285,8 +286,8 @@ func (q *ReadQueries) BooksWithAuthorsSeq(ctx context.Context) iter.Seq2[BooksWi
 			}
 			i.Book.Title = stmt.ColumnText(2)
 			i.Book.Digest = stmt.ColumnBlob(3, nil)
-			i.Book.Anything = lido.ColumnAny(stmt, 4)
-			i.Book.Pages = stmt.ColumnInt64(5)
+			i.Book.Anything = scanColumn[json.Number](stmt, 4)
+			i.Book.Pages = lido.ColumnInt[int32](stmt, 5)
 			if stmt.ColumnType(6) != lido.Null {
 				var v Author
 				v.ID = stmt.ColumnInt64(6)
@@ -327,8 +328,8 @@ type CreateBookParams struct {
 	AuthorID sql.NullInt64 `json:"author_id"`
 	Title    string        `json:"title"`
 	Digest   []byte        `json:"digest"`
-	Anything interface{}   `json:"anything"`
-	Pages    int64         `json:"pages"`
+	Anything json.Number   `json:"anything"`
+	Pages    int32         `json:"pages"`
 }
 
 func (q *Queries) CreateBook(ctx context.Context, arg CreateBookParams) (int64, error) {
@@ -346,7 +347,7 @@ func (q *Queries) CreateBook(ctx context.Context, arg CreateBookParams) (int64, 
 	stmt.BindText(2, arg.Title)
 	stmt.BindBlob(3, arg.Digest)
 	lido.BindAny(stmt, 4, arg.Anything)
-	stmt.BindInt64(5, arg.Pages)
+	lido.BindInt(stmt, 5, arg.Pages)
 	row, err := stmt.Step()
 	if err != nil {
 		return i, err
@@ -382,7 +383,7 @@ func (q *ReadQueries) GetLoan(ctx context.Context, bookID int64) (Loan, error) {
 		return i, lido.ErrNoRows
 	}
 	i.BookID = stmt.ColumnInt64(0)
-	i.Reader = stmt.ColumnText(1)
+	i.Reader = scanColumn[json.Number](stmt, 1)
 	if stmt.ColumnType(2) != lido.Null {
 		i.Due = sql.NullTime{Time: lido.ColumnTimeAs(stmt, 2, lido.TimeUnixMilli), Valid: true}
 	}
@@ -401,7 +402,7 @@ RETURNING due`,
 
 type LendParams struct {
 	BookID int64        `json:"book_id"`
-	Reader string       `json:"reader"`
+	Reader json.Number  `json:"reader"`
 	Due    sql.NullTime `json:"due"`
 }
 
@@ -412,7 +413,7 @@ func (q *Queries) Lend(ctx context.Context, arg LendParams) error {
 	}
 	defer stmt.Close()
 	stmt.BindInt64(1, arg.BookID)
-	stmt.BindText(2, arg.Reader)
+	lido.BindAny(stmt, 2, arg.Reader)
 	if arg.Due.Valid {
 		lido.BindTimeAs(stmt, 3, arg.Due.Time, lido.TimeUnixMilli)
 	} else {
@@ -437,8 +438,8 @@ var loansDueQuery = lido.Query{
 }
 
 type LoansDueRow struct {
-	BookID int64  `json:"book_id"`
-	Reader string `json:"reader"`
+	BookID int64       `json:"book_id"`
+	Reader json.Number `json:"reader"`
 }
 
 func (q *ReadQueries) LoansDue(ctx context.Context, moments []time.Time) ([]LoansDueRow, error) {
@@ -453,7 +454,7 @@ func (q *ReadQueries) LoansDue(ctx context.Context, moments []time.Time) ([]Loan
 	for row && err == nil {
 		var i LoansDueRow
 		i.BookID = stmt.ColumnInt64(0)
-		i.Reader = stmt.ColumnText(1)
+		i.Reader = scanColumn[json.Number](stmt, 1)
 		items = append(items, i)
 		row, err = stmt.Step()
 	}
@@ -482,7 +483,7 @@ func (q *ReadQueries) LoansDueSeq(ctx context.Context, moments []time.Time) iter
 		for row && err == nil {
 			var i LoansDueRow
 			i.BookID = stmt.ColumnInt64(0)
-			i.Reader = stmt.ColumnText(1)
+			i.Reader = scanColumn[json.Number](stmt, 1)
 			row, err = stmt.Step()
 			if err == nil && !yield(i, nil) {
 				return
@@ -492,6 +493,33 @@ func (q *ReadQueries) LoansDueSeq(ctx context.Context, moments []time.Time) iter
 			yield(none, err)
 		}
 	}
+}
+
+var pagesOfQuery = lido.Query{
+	Name:     "PagesOf",
+	SQL:      `SELECT pages FROM books WHERE id = ?1`,
+	Source:   "queries/books.sql:42",
+	ReadOnly: true,
+	Reads:    []string{"books"},
+}
+
+func (q *ReadQueries) PagesOf(ctx context.Context, id int64) (int32, error) {
+	var i int32
+	stmt, err := q.r.PrepareRead(ctx, &pagesOfQuery)
+	if err != nil {
+		return i, err
+	}
+	defer stmt.Close()
+	stmt.BindInt64(1, id)
+	row, err := stmt.Step()
+	if err != nil {
+		return i, err
+	}
+	if !row {
+		return i, lido.ErrNoRows
+	}
+	i = lido.ColumnInt[int32](stmt, 0)
+	return i, stmt.Close()
 }
 
 var searchBooksQuery = lido.Query{

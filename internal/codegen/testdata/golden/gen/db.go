@@ -102,3 +102,15 @@ var _ sql.Result = execResult{}
 func (r execResult) LastInsertId() (int64, error) { return r.lastInsertID, nil }
 
 func (r execResult) RowsAffected() (int64, error) { return r.changes, nil }
+
+// scanColumn reads a column into a type that database/sql knows how to fill.
+// NULL is a mistake, unless T has a Scan method that takes it.
+func scanColumn[T any](stmt lido.Stmt, i int) T {
+	var v sql.Null[T]
+	if scanner, ok := any(&v.V).(sql.Scanner); ok {
+		lido.ColumnScan(stmt, i, scanner)
+	} else if lido.ColumnScan(stmt, i, &v); !v.Valid {
+		stmt.Fail(fmt.Errorf("column %d: NULL does not fit into a %T", i, v.V))
+	}
+	return v.V
+}

@@ -27,8 +27,8 @@ type Book struct {
 	AuthorID sql.NullInt64 `json:"author_id"`
 	Title    string        `json:"title"`
 	Digest   []byte        `json:"digest"`
-	Anything interface{}   `json:"anything"`
-	Pages    int64         `json:"pages"`
+	Anything json.Number   `json:"anything"`
+	Pages    int32         `json:"pages"`
 }
 
 type BookSearch struct {
@@ -37,7 +37,7 @@ type BookSearch struct {
 
 type Loan struct {
 	BookID int64        `json:"book_id"`
-	Reader string       `json:"reader"`
+	Reader json.Number  `json:"reader"`
 	Due    sql.NullTime `json:"due"`
 }
 

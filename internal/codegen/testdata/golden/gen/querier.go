@@ -8,12 +8,13 @@ package gen
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"time"
 )
 
 // ReadQuerier is what [ReadQueries] can do, iterators aside.
 type ReadQuerier interface {
-	Anything(ctx context.Context, id int64) (interface{}, error)
+	Anything(ctx context.Context, id int64) (json.Number, error)
 	AuthorsByID(ctx context.Context, id []int64) *AuthorsByIDBatchResults
 	BookPair(ctx context.Context) ([]BookPairRow, error)
 	BooksByDigest(ctx context.Context, digests [][]byte) ([]string, error)
@@ -28,6 +29,7 @@ type ReadQuerier interface {
 	// ListAuthorsIn has slices before, between and after other parameters.
 	ListAuthorsIn(ctx context.Context, arg ListAuthorsInParams) ([]int64, error)
 	LoansDue(ctx context.Context, moments []time.Time) ([]LoansDueRow, error)
+	PagesOf(ctx context.Context, id int64) (int32, error)
 	SearchBooks(ctx context.Context, query string) ([]string, error)
 	Shelf(ctx context.Context) ([]Shelf, error)
 	// SortAuthors uses one parameter twice, once in a CASE.

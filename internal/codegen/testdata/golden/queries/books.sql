@@ -38,3 +38,6 @@ SELECT anything FROM books WHERE id = @id;
 
 -- name: GetLoan :one
 SELECT * FROM loans WHERE book_id = ? LIMIT 1;
+
+-- name: PagesOf :one
+SELECT pages FROM books WHERE id = ?;
