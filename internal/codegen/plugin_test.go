@@ -208,3 +208,35 @@ func FuzzAnyRequestIsAnsweredOrRefused(f *testing.F) {
 		}
 	})
 }
+
+// FuzzAnyNameBecomesGoOrIsRefused has names from the catalog and the options
+// go through the whole generator, which formats what it has written and so
+// finds what is not Go.
+func FuzzAnyNameBecomesGoOrIsRefused(f *testing.F) {
+	dir := f.TempDir()
+	write(f, filepath.Join(dir, "schema.sql"), items)
+	write(f, filepath.Join(dir, "queries.sql"), "-- name: A :many\nSELECT id, name FROM items WHERE id = ? AND name = ?;\n-- name: B :one\nSELECT id FROM items WHERE name = ?;\n")
+	f.Add("items", "id", "name", "ID", "text", "{}")
+	f.Add("1st", "a b", "type", "ß", "interface{}", `{"emit_interface": true, "emit_json_tags": true, "query_parameter_limit": 5}`)
+	f.Add("_", "", "!", "`", "json", `{"emit_pointers_for_null_types": true, "rename": {"!": "Bang"}}`)
+	f.Fuzz(func(t *testing.T, table, column, other, param, typ, options string) {
+		cols := func(n protowire.Number) string {
+			return field(n, field(1, column)+field(12, field(3, typ))) + field(n, field(1, other)+"\x18\x01"+field(12, field(3, "text")))
+		}
+		msg := field(1, field(2, "sqlite")+field(12, field(1, "gen"))) +
+			field(2, field(2, "main")+field(4, field(2, "main")+field(3, field(1, field(3, table))+cols(2)))) +
+			field(3, field(2, "A")+field(3, ":many")+field(7, "queries.sql")+cols(4)+
+				field(5, "\x08\x01"+field(2, field(1, param)+field(12, field(3, typ))))+field(5, "\x08\x02"+field(2, field(1, other)+field(12, field(3, "text"))))) +
+			field(3, field(2, "B")+field(3, ":one")+field(7, "queries.sql")+field(4, field(1, column)+field(12, field(3, typ)))+
+				field(5, "\x08\x01"+field(2, field(1, param)+field(12, field(3, typ))))) +
+			field(5, options)
+		req, err := codegen.ParseRequest([]byte(msg))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Settings.Schema, req.Settings.Queries = []string{filepath.Join(dir, "schema.sql")}, []string{filepath.Join(dir, "queries.sql")}
+		if _, err := codegen.Generate(context.Background(), req); err != nil && strings.Contains(err.Error(), "does not parse") {
+			t.Errorf("the generator wrote what is not Go: %v", err)
+		}
+	})
+}

@@ -40,8 +40,24 @@ var nullCases = []struct{ sql, want string }{
 	{"SELECT id + 1 AS x FROM books", "int64"},
 	{"SELECT (SELECT title FROM books WHERE author_id = a.id) AS x FROM authors a", "sql.NullString"},
 	{"SELECT (SELECT count(*) FROM books WHERE author_id = a.id) AS x FROM authors a", "int64"},
+	{"SELECT (SELECT count(*) FROM books GROUP BY title) AS x FROM authors a", "sql.NullInt64"},
 	{"SELECT name AS x FROM authors WHERE (SELECT count(*) FROM books) > 1", "string"},
 	{"SELECT exists(SELECT 1 FROM books) AS x", "bool"},
+	{"SELECT id / 2 AS x FROM books", "int64"},
+	{"SELECT id / author_id AS x FROM books", "sql.NullInt64"},
+	{"SELECT price / 2 AS x FROM books", "float64"},
+	{"SELECT id % 0 AS x FROM books", "sql.NullInt64"},
+	{"SELECT code AS x FROM codes", "string"}, // a key may be NULL in SQLite; sqlc says it is not
+	{"SELECT upper(code) AS x FROM codes", "string"},
+	{"SELECT coalesce(code, 'a') AS x FROM codes", "string"},
+	{"SELECT name AS x FROM codes LEFT JOIN authors USING (name)", "sql.NullString"}, // as sqlc has it
+	{"SELECT lower(name) || '!' AS x FROM authors", "interface{}"},
+	{"SELECT CASE WHEN id > 1 THEN name END AS x FROM authors", "interface{}"},
+	{"SELECT name AS x FROM authors UNION SELECT bio FROM authors", "sql.NullString"},
+	{"SELECT name AS x FROM authors UNION ALL SELECT title FROM books", "string"},
+	{"SELECT name AS x FROM authors EXCEPT SELECT max(title) FROM books", "string"},
+	{"WITH a AS (SELECT bio FROM authors) SELECT bio AS x FROM a", "sql.NullString"},
+	{"SELECT x FROM (SELECT max(price) AS x FROM books) AS s", "interface{}"},
 	{"SELECT CAST(bio AS TEXT) AS x FROM authors", "sql.NullString"},
 	{"SELECT CAST(name AS TEXT) AS x FROM authors", "string"},
 }
@@ -52,7 +68,7 @@ func TestStrictTypesKnowWhereNullsComeFrom(t *testing.T) {
 		queries.WriteString("-- name: Q" + string(rune('A'+i/26)) + string(rune('a'+i%26)) + " :one\n-- @scan\n" + c.sql + ";\n")
 	}
 	for _, strict := range []bool{true, false} {
-		p := newProject(t, map[string]string{"schema.sql": shelves, "query.sql": queries.String()})
+		p := newProject(t, map[string]string{"schema.sql": shelves + "CREATE TABLE codes (code TEXT PRIMARY KEY, name TEXT NOT NULL);\n", "query.sql": queries.String()})
 		p.options = map[string]any{"strict_types": strict}
 		files := p.mustGenerate(t)
 		for i, c := range nullCases {

@@ -36,7 +36,6 @@ type engine struct {
 	notNull   map[string]map[string]bool   // table to column, both in lower case
 	affinity  map[string]map[string]string // the declared types, likewise
 	unique    map[string]int               // unique keys, and of how many columns
-	virtual   map[string]bool              // in lower case; these declare neither types nor NOT NULL
 	prepared  map[string]prepared
 	failKeeps bool   // somewhere in the schema FAIL keeps what a failed statement did
 	refusal   string // why the authorizer said no
@@ -107,7 +106,7 @@ func (e *engine) readCatalog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.unique, e.virtual = map[string]int{}, map[string]bool{}
+	e.unique = map[string]int{}
 	for _, db := range names {
 		if err := e.readKeys(ctx, db[0]); err != nil {
 			return err
@@ -127,9 +126,6 @@ func (e *engine) readCatalog(ctx context.Context) error {
 		for _, row := range rows {
 			table := strings.ToLower(row[0])
 			e.tables[table] = row[0]
-			if verb, _, _ := strings.Cut(strings.TrimLeft(strings.ToUpper(strings.TrimPrefix(row[1], "CREATE")), " "), " "); strings.HasPrefix(verb, "VIRTUAL") {
-				e.virtual[table] = true
-			}
 			if m := ftsContent.FindStringSubmatch(row[1]); m != nil {
 				e.content[table] = m[1] + m[2] + m[3]
 			}
