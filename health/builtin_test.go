@@ -220,6 +220,85 @@ func TestALargeDatabaseIsCheckedTableByTableWithinTheBudget(t *testing.T) {
 	want(t, run(t, db, health.Config{}, health.QuickCheck), health.OK, "quick_check passed in")
 }
 
+// The last table of the round runs into the timeout. It must not be taken for
+// checked, neither by the next run nor by those after it.
+func TestATableThatRanIntoTheTimeoutStaysUncheckedUntilItIsChecked(t *testing.T) {
+	db := open(t, pool.Config{})
+	exec(t, db, `CREATE TABLE a (x); CREATE TABLE z (x TEXT UNIQUE);
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 200000) INSERT INTO z SELECT hex(randomblob(20)) FROM n`)
+	c := builtin(t, health.Config{WholeCheckBytes: -1}, health.IntegrityCheck)
+	stop := func() {
+		t.Helper()
+		for timeout := 10 * time.Millisecond; ; timeout *= 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
+			res := c.Run(ctx, db)
+			cancel()
+			if res.Status != health.Failed {
+				t.Fatalf("within %s: %+v", timeout, res)
+			}
+			if strings.Contains(res.Reason, "table z:") {
+				return
+			}
+		}
+	}
+	stop()
+	// One table with each run from here on: the round begins anew, and is a
+	// full one only when it has come through z.
+	stop()
+	want(t, runCheck(t, db, c), health.OK, "passed for 3 tables of 3")
+
+	c = builtin(t, health.Config{WholeCheckBytes: -1, QuickCheckBudget: 1}, health.QuickCheck)
+	runCheck(t, db, c) // a
+	runCheck(t, db, c) // sqlite_schema
+	stop()
+	want(t, runCheck(t, db, c), health.Degraded, "1 table of 3", "first round", "unchecked", "z") // a
+	want(t, runCheck(t, db, c), health.Degraded, "unchecked")                                     // sqlite_schema
+	want(t, runCheck(t, db, c), health.OK, "1 table of 3")                                        // z
+	want(t, runCheck(t, db, c), health.OK, "the last full round ended")
+
+	runCheck(t, db, c)
+	stop()
+	exec(t, db, "DROP TABLE z")
+	want(t, runCheck(t, db, c), health.OK)
+}
+
+// One goroutine drops the tables that the check has listed.
+func TestATableThatIsDroppedMeanwhileIsSkipped(t *testing.T) {
+	db := open(t, pool.Config{})
+	var create strings.Builder
+	const tables = 300
+	for i := range tables {
+		fmt.Fprintf(&create, "CREATE TABLE t%03d (x);", i)
+	}
+	exec(t, db, create.String())
+	c := builtin(t, health.Config{WholeCheckBytes: -1}, health.QuickCheck)
+	dropped := make(chan struct{})
+	go func() {
+		defer close(dropped)
+		for i := range tables {
+			err := db.WithWriter(t.Context(), func(ctx context.Context, w *sqlite.Conn) error {
+				return w.Exec(ctx, fmt.Sprintf("DROP TABLE t%03d", tables-1-i))
+			})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	for done := false; !done; {
+		select {
+		case <-dropped:
+			done = true
+		default:
+		}
+		if res := runCheck(t, db, c); res.Status != health.OK {
+			t.Errorf("%+v", res)
+			<-dropped
+			return
+		}
+	}
+}
+
 func TestWhatARoundHasFoundIsRememberedUntilTheTableIsSound(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.db")
 	db := openAt(t, path, pool.Config{})

@@ -109,8 +109,9 @@ type Config struct {
 	// which pool_saturation is Degraded. Default 100 milliseconds.
 	AcquireWait time.Duration
 
-	// WALDegradedBytes and WALFailedBytes are the sizes of the WAL from which
-	// wal_size is so. Defaults 256 MB and 4 GB.
+	// WALDegradedBytes and WALFailedBytes are the sizes from which wal_size is
+	// so, of what the WAL holds that is not in the database yet. A file that is
+	// larger after one large transaction is OK. Defaults 256 MB and 4 GB.
 	WALDegradedBytes, WALFailedBytes int64
 
 	// DiskDegradedBytes and DiskFailedBytes are the free bytes below which

@@ -107,7 +107,7 @@ func checkWALLength(ctx context.Context, c *sqlite.Conn, path string) error {
 	if err != nil {
 		return err
 	}
-	frames, err := walFrames(ctx, c)
+	frames, _, err := walFrames(ctx, c)
 	for try := 0; ; try++ {
 		if errors.Is(err, lido.ErrBusy) {
 			return nil // the index is being rebuilt
@@ -124,32 +124,32 @@ func checkWALLength(ctx context.Context, c *sqlite.Conn, path string) error {
 		} else if !errors.Is(err, os.ErrNotExist) {
 			return nil // not allowed to look, which is no finding
 		}
-		// 32 bytes of header, and 24 before each page.
-		// https://www.sqlite.org/fileformat2.html#the_write_ahead_log
-		want := 32 + frames*(24+pageSize)
+		want := 32 + frames*frameBytes(pageSize) // a header, and the frames
 		if got >= want {
 			return nil
 		}
 		before := frames
-		if frames, err = walFrames(ctx, c); frames == before && try >= 4 {
+		if frames, _, err = walFrames(ctx, c); frames == before && try >= 4 {
 			return &shortWALError{frames: frames, want: want, got: got}
 		}
 	}
 }
 
-// walFrames asks for the number of frames in the WAL without moving any; -1
-// when the database has none.
-func walFrames(ctx context.Context, c *sqlite.Conn) (int64, error) {
+// walFrames asks for the number of frames in the WAL, and how many of them are
+// in the database already, without moving any; -1 when the database has none.
+//
+// https://www.sqlite.org/pragma.html#pragma_wal_checkpoint
+func walFrames(ctx context.Context, c *sqlite.Conn) (frames, moved int64, err error) {
 	s, err := c.Prepare(ctx, "PRAGMA wal_checkpoint(NOOP)")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	row, err := s.Step()
-	frames := int64(-1)
+	frames, moved = -1, -1
 	if row {
-		frames = s.ColumnInt64(1)
+		frames, moved = s.ColumnInt64(1), s.ColumnInt64(2)
 	}
-	return frames, errors.Join(err, s.Close())
+	return frames, moved, errors.Join(err, s.Close())
 }
 
 // checkWriteProbe takes the write lock and gives it back.
@@ -161,8 +161,11 @@ func checkWriteProbe(cfg Config) Check {
 			if db.Config().ReadOnly {
 				return unknown("the pool is read-only")
 			}
-			if at := db.Stat().LastCommit; !at.IsZero() && time.Since(at) < cfg.RecentCommit {
-				return okay("a commit succeeded %s ago", since(at))
+			if at := db.Stat().LastCommit; !at.IsZero() {
+				// One in the future was before the clock was set back.
+				if age := time.Since(at); age >= 0 && age < cfg.RecentCommit {
+					return okay("a commit succeeded %s ago", roundTime(age))
+				}
 			}
 			wait, cancel := context.WithTimeout(ctx, cfg.ProbeWait)
 			defer cancel()

@@ -34,20 +34,21 @@ const (
 )
 
 const (
-	remedyRestore = "stop the program, keep a copy of the database with its -wal and -shm files as evidence, and restore the last verified backup"
-	remedyIndex   = `the tables are sound and an index is not: make a backup, run "REINDEX", and check again`
-	remedyRows    = "the file is sound, but rows break a constraint of their table, which was added or ignored when they were written: correct the rows"
-	remedyWAL     = "another program has changed the -wal file under this one: stop the program, keep a copy of the database with its -wal and -shm files, and restore the last verified backup; find out what touched the files"
-	remedyMoved   = "put the file back under its name, or restart the program; writes made meanwhile are in the file that was moved away, so keep it"
-	remedyDisk    = "look for disk errors in the kernel's log, and move the database to a healthy disk"
-	remedyFull    = "free space on the database's file system; writes fail until there is some"
-	remedyOpen    = "check that the file and its folder exist, that this user may read and write both, and that the process has not run out of file descriptors"
-	remedyBusy    = "find the program or the transaction that holds the lock; a shell with an open transaction is the usual one"
-	remedyWriter  = "make write transactions shorter: nothing but statements belongs into a Write closure"
-	remedyReaders = "raise pool.Config.MaxReaders, or make Read closures shorter and read iterators to their end"
-	remedyRestart = "restart the program; the locks of this connection no longer work"
-	remedyAuthor  = "report it to whoever wrote the check"
-	remedyLook    = "read the reason; if the error stays, restart the program and keep its log"
+	remedyRestore    = "stop the program, keep a copy of the database with its -wal and -shm files as evidence, and restore the last verified backup"
+	remedyIndex      = `the tables are sound and an index is not: make a backup, run "REINDEX", and check again`
+	remedyRows       = "the file is sound, but rows break a constraint of their table, which was added or ignored when they were written: correct the rows"
+	remedyUnfinished = "give the check a longer Timeout in health.Config.Schedules"
+	remedyWAL        = "another program has changed the -wal file under this one: stop the program, keep a copy of the database with its -wal and -shm files, and restore the last verified backup; find out what touched the files"
+	remedyMoved      = "put the file back under its name, or restart the program; writes made meanwhile are in the file that was moved away, so keep it"
+	remedyDisk       = "look for disk errors in the kernel's log, and move the database to a healthy disk"
+	remedyFull       = "free space on the database's file system; writes fail until there is some"
+	remedyOpen       = "check that the file and its folder exist, that this user may read and write both, and that the process has not run out of file descriptors"
+	remedyBusy       = "find the program or the transaction that holds the lock; a shell with an open transaction is the usual one"
+	remedyWriter     = "make write transactions shorter: nothing but statements belongs into a Write closure"
+	remedyReaders    = "raise pool.Config.MaxReaders, or make Read closures shorter and read iterators to their end"
+	remedyRestart    = "restart the program; the locks of this connection no longer work"
+	remedyAuthor     = "report it to whoever wrote the check"
+	remedyLook       = "read the reason; if the error stays, restart the program and keep its log"
 )
 
 // remedyFor says what a person can do about an error of the engine.

@@ -61,18 +61,19 @@ func provedOr(cfg Config, run func(context.Context, *pool.DB) Result) func(conte
 
 // scan checks a database of any size: a small one in one statement, a large
 // one table by table, so that no snapshot is held for long. It remembers where
-// it ended, and which tables it has found damaged, until they are looked at
-// again.
+// it ended, and which tables it has found damaged or could not finish, until
+// they are looked at again.
 type scan struct {
 	pragma     string
 	wholeBytes int64
 	budget     time.Duration
 
-	mu      sync.Mutex
-	cursor  string              // the last table checked, or empty at the start of a round
-	rounds  int                 // how many rounds were completed
-	ended   time.Time           // when the last one was
-	damaged map[string][]string // what was found in tables, until they are found sound
+	mu         sync.Mutex
+	cursor     string              // the last table looked at, or empty at the start of a round
+	rounds     int                 // how many rounds were completed, with every table
+	ended      time.Time           // when the last one was
+	damaged    map[string][]string // what was found in tables, until they are found sound
+	unfinished map[string]bool     // tables that a timeout left unchecked, until they are checked
 }
 
 func (s *scan) run(ctx context.Context, db *pool.DB) (res Result) {
@@ -109,6 +110,7 @@ func (s *scan) whole(ctx context.Context, c *sqlite.Conn) (Result, error) {
 		return Result{}, err
 	}
 	clear(s.damaged)
+	clear(s.unfinished)
 	if len(found) > 0 {
 		return failed(remedyFound(found), "%s reports %s", s.pragma, summary(found)), nil
 	}
@@ -126,15 +128,19 @@ func (s *scan) tables(ctx context.Context, c *sqlite.Conn) (Result, error) {
 		names[i] = r[0]
 	}
 	if s.damaged == nil {
-		s.damaged = map[string][]string{}
+		s.damaged, s.unfinished = map[string][]string{}, map[string]bool{}
 	}
 	maps.DeleteFunc(s.damaged, func(name string, _ []string) bool { return !slices.Contains(names, name) })
+	maps.DeleteFunc(s.unfinished, func(name string, _ bool) bool { return !slices.Contains(names, name) })
 
 	first := 0
 	if i, found := slices.BinarySearch(names, s.cursor); s.cursor != "" {
 		first = i
 		if found {
 			first++
+		}
+		if first == len(names) { // the round ended with a table that was not finished
+			first = 0
 		}
 	}
 	began := time.Now()
@@ -150,18 +156,26 @@ func (s *scan) tables(ctx context.Context, c *sqlite.Conn) (Result, error) {
 		case ctx.Err() != nil:
 			// The next run must not stop at the same table again.
 			s.cursor = name
+			s.unfinished[name] = true
 			return Result{}, fmt.Errorf("table %s: %w", name, err)
 		case errors.Is(err, lido.ErrCorrupt):
 			s.damaged[name] = []string{err.Error()}
 		default:
-			return Result{}, fmt.Errorf("table %s: %w", name, err)
+			if there, lookErr := exists(ctx, c, name); there || lookErr != nil {
+				return Result{}, fmt.Errorf("table %s: %w", name, errors.Join(err, lookErr))
+			}
+			delete(s.damaged, name) // dropped since the tables were listed
 		}
+		delete(s.unfinished, name)
 		s.cursor = name
 		next++
 	}
 	if next == len(names) {
-		s.cursor, s.ended = "", time.Now()
-		s.rounds++
+		s.cursor = ""
+		if len(s.unfinished) == 0 {
+			s.ended = time.Now()
+			s.rounds++
+		}
 	}
 	if len(s.damaged) > 0 {
 		var texts, all []string
@@ -178,7 +192,17 @@ func (s *scan) tables(ctx context.Context, c *sqlite.Conn) (Result, error) {
 	case next < len(names):
 		text += fmt.Sprintf("; the last full round ended %s ago", since(s.ended))
 	}
+	if len(s.unfinished) > 0 {
+		return degraded(remedyUnfinished, "%s; still unchecked for want of time: %s", text,
+			summary(slices.Sorted(maps.Keys(s.unfinished)))), nil
+	}
 	return okay("%s", text), nil
+}
+
+// exists looks whether there still is a table of that name.
+func exists(ctx context.Context, c *sqlite.Conn, name string) (bool, error) {
+	n, err := c.QueryInt64(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = "+quoteText(name))
+	return n > 0 || name == "sqlite_schema", err
 }
 
 // ask runs the PRAGMA and returns what it complains of.

@@ -47,6 +47,11 @@ func TestTheWriteProbeTakesTheLockOrCountsARecentCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, run(t, db, health.Config{}, health.WriteProbe), health.OK, "a commit succeeded")
+	// In a bubble the clock begins in the year 2000: that commit is to come.
+	c := builtin(t, health.Config{}, health.WriteProbe)
+	synctest.Test(t, func(t *testing.T) {
+		want(t, runCheck(t, db, c), health.OK, "lock was had")
+	})
 	before := db.Stat().WALBytes
 	want(t, run(t, db, health.Config{RecentCommit: -1}, health.WriteProbe), health.OK, "lock was had")
 	if info, err := os.Stat(db.Path() + "-wal"); err != nil || info.Size() != before {
@@ -184,6 +189,34 @@ func TestTheSizeOfTheWALIsJudged(t *testing.T) {
 	want(t, run(t, db, health.Config{}, health.WALSize), health.OK, "kB")
 	want(t, run(t, db, health.Config{WALDegradedBytes: 10_000}, health.WALSize), health.Degraded, "10 kB or more")
 	want(t, run(t, db, health.Config{WALDegradedBytes: 10_000, WALFailedBytes: 20_000}, health.WALSize), health.Failed, "20 kB or more")
+}
+
+func TestALongWALWhoseFramesAreAllInTheDatabaseIsNothingToWorryAbout(t *testing.T) {
+	db := open(t, pool.Config{})
+	cfg := health.Config{WALDegradedBytes: 1e6, WALFailedBytes: 2e6}
+	exec(t, db, fmt.Sprintf(rows, 3000)) // one commit, and a checkpoint after it
+	want(t, run(t, db, cfg, health.WALSize), health.OK, "MB", "0 bytes of it not yet in the database")
+
+	c, err := db.AcquireReader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Release()
+	if err := c.Begin(t.Context(), sqlite.Deferred); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.QueryInt64(t.Context(), "SELECT count(*) FROM item"); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, "UPDATE item SET text = hex(randomblob(400))")
+	want(t, run(t, db, cfg, health.WALSize), health.Failed, "2 MB or more")
+	if err := c.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Checkpoint(t.Context(), sqlite.Passive); err != nil {
+		t.Fatal(err)
+	}
+	want(t, run(t, db, cfg, health.WALSize), health.OK, "0 bytes")
 }
 
 func TestRoomOnTheDiskIsJudged(t *testing.T) {
