@@ -240,6 +240,117 @@ func TestAnItemOfABatchThatFailsLeavesTheOthersAsTheyAre(t *testing.T) {
 	}
 }
 
+func TestABatchTakesAHundredThousandItems(t *testing.T) {
+	const n = 100_000
+	_, q := pooled(t)
+	rows, ids := importRows(n), make([]int64, n)
+	for i := range rows {
+		rows[i].Portrait, ids[i] = nil, rows[i].ID
+	}
+	must(q.ImportAuthors(t.Context(), rows))
+	found := 0
+	q.AuthorsByID(t.Context(), ids).QueryRow(func(i int, a gen.Author, err error) {
+		if err == nil && a.ID == ids[i] {
+			found++
+		}
+	})
+	if err := q.DeleteAuthors(t.Context(), ids).Close(); err != nil || found != n || count(t, q) != 0 {
+		t.Errorf("%d found, %d left, %v", found, count(t, q), err)
+	}
+}
+
+// twice is an engine that runs every closure again, as some may.
+type twice struct{ *pool.DB }
+
+func (d twice) Write(ctx context.Context, fn func(context.Context, lido.Tx) error) error {
+	errAgain := errors.New("again")
+	err := d.DB.Write(ctx, func(ctx context.Context, tx lido.Tx) error {
+		if err := fn(ctx, tx); err != nil {
+			return err
+		}
+		return errAgain
+	})
+	if !errors.Is(err, errAgain) {
+		return err
+	}
+	return d.DB.Write(ctx, fn)
+}
+
+func (d twice) Read(ctx context.Context, fn func(context.Context, lido.Reader) error) error {
+	return errors.Join(d.DB.Read(ctx, fn), d.DB.Read(ctx, fn))
+}
+
+func TestBulkCommandsCanRunAgain(t *testing.T) {
+	db, _ := pooled(t)
+	q := gen.NewStore(twice{db})
+	rows := importRows(1500)
+	if n := must(q.ImportAuthors(t.Context(), rows[:1100])); n != 1100 {
+		t.Errorf("%d inserted", n)
+	}
+	if n := must(q.ImportAuthorsSeq(t.Context(), slices.Values(rows[1100:]))); n != 400 {
+		t.Errorf("%d inserted of a sequence", n)
+	}
+	results := 0
+	q.AddAuthors(t.Context(), []string{"Ada", "author 0", "Bob"}).QueryRow(func(i int, _ gen.AddAuthorsRow, err error) {
+		if results++; (i == 1) != errors.Is(err, lido.ErrUnique) {
+			t.Errorf("item %d: %v", i, err)
+		}
+	})
+	q.AuthorsByID(t.Context(), []int64{1}).QueryRow(func(int, gen.Author, error) { results++ })
+	if results != 4 || count(t, q) != 1502 {
+		t.Errorf("%d results, %d authors", results, count(t, q))
+	}
+}
+
+func TestABatchWhoseCommitFailsHasTheErrorInEveryItem(t *testing.T) {
+	db, q := pooled(t)
+	err := db.WithWriter(t.Context(), func(ctx context.Context, c *sqlite.Conn) error {
+		return c.Exec(ctx, `CREATE TABLE later (name TEXT REFERENCES authors (name) DEFERRABLE INITIALLY DEFERRED);
+			CREATE TRIGGER refer AFTER INSERT ON authors BEGIN INSERT INTO later VALUES (NEW.name || '?'); END`)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	added := q.AddAuthors(t.Context(), []string{"Ada", "Bob"})
+	if errs := errorsOf(func(f func(int, error)) {
+		added.QueryRow(func(i int, row gen.AddAuthorsRow, err error) {
+			if row != (gen.AddAuthorsRow{}) {
+				t.Errorf("item %d has %+v", i, row)
+			}
+			f(i, err)
+		})
+	}); len(errs) != 2 || !errors.Is(errs[0], lido.ErrForeignKey) || !errors.Is(errs[1], lido.ErrForeignKey) || !errors.Is(added.Close(), lido.ErrForeignKey) {
+		t.Errorf("got %v", errs)
+	}
+	if n, err := q.ImportNames(t.Context(), []string{"Ada"}); n != 0 || !errors.Is(err, lido.ErrForeignKey) {
+		t.Errorf("%d inserted, %v", n, err)
+	}
+	if count(t, q) != 0 {
+		t.Errorf("%d authors", count(t, q))
+	}
+}
+
+func TestABatchTakesSlicesAndEmbeds(t *testing.T) {
+	files := map[string]string{
+		"schema.sql": "CREATE TABLE a (id INTEGER PRIMARY KEY, b_id INTEGER); CREATE TABLE b (id INTEGER PRIMARY KEY, name TEXT NOT NULL);",
+		"query.sql": `-- name: Lists :batchmany
+SELECT sqlc.embed(a), sqlc.embed(b) FROM a LEFT JOIN b ON b.id = a.b_id WHERE a.id IN (sqlc.slice(ids)) AND b.name > @name;
+-- name: Drop :batchexec
+DELETE FROM a WHERE id IN (sqlc.slice(ids));
+`}
+	for _, options := range []map[string]any{{}, {"strict_types": true}, {"emit_methods_with_db_argument": true, "wrap_errors": true, "emit_interface": true}, {"emit_result_struct_pointers": true, "query_parameter_limit": 0}} {
+		p := newProject(t, files)
+		p.options = options
+		text := p.mustGenerate(t)["query.sql.go"]
+		if !strings.Contains(text, "lido.BindSlice(stmt, 1, arg") {
+			t.Errorf("%v:\n%s", options, text)
+		}
+		for _, e := range typeCheck(t, filepath.Join(p.dir, "gen")) {
+			t.Errorf("%v: %s", options, e)
+		}
+	}
+}
+
 func TestAnItemWhoseRowCannotBeReadIsUndone(t *testing.T) {
 	_, q := pooled(t)
 	var errs []error

@@ -31,6 +31,29 @@
 // database, and the option sqlc_only whole files.
 // Comments that stand with the annotation document the method.
 //
+// # Commands
+//
+// Those of sqlc for SQLite, and those that sqlc has for pgx only. Every :many has
+// an iterator beside it, <Name>Seq.
+//
+// :copyfrom inserts a list, or with <Name>Seq a sequence, in one transaction: all
+// of it or nothing. It runs one statement for 32 rows at a time, and returns how
+// many were inserted.
+//
+// :batchexec, :batchmany and :batchone run a statement for each item of a list, in
+// one transaction, before the method returns. An item that fails leaves nothing
+// behind and the others as they are; a transaction that fails leaves nothing of
+// the batch. Items have a savepoint of their own only where a statement that
+// failed could leave something behind; see itemCanLinger.
+//
+// Inside a transaction both run in a savepoint.
+//
+// # Options
+//
+// All options of sqlc's generator are taken; those that mean nothing here are
+// explained in the report. testdata/option shows the effect of each, and of
+// Lido's own, which option.go documents.
+//
 // # What is checked
 //
 // The schema is applied to a database in memory, as sqlc reads it, and every
