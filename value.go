@@ -162,7 +162,8 @@ func ColumnScan(s Stmt, i int, dst sql.Scanner) {
 // BindSlice sets parameter i to v as a JSON array, for "IN (SELECT value FROM
 // json_each(?))". One SQL text then serves every length, the empty one too.
 // A nil or absent element is NULL, which IN never matches. Blobs are written
-// in hexadecimal; the generated SQL turns them back with unhex.
+// in hexadecimal; the generated SQL turns them back with unhex. Where elements
+// of one slice may be of several types, a blob is {"blob":"00ff"}.
 //
 // https://www.sqlite.org/json1.html#jeach
 func BindSlice[T any](s Stmt, i int, v []T) {
@@ -224,6 +225,9 @@ func appendJSON(buf []byte, v any) ([]byte, error) {
 
 // appendJSONValue writes a value that only database/sql's rules can resolve.
 func appendJSONValue(buf []byte, v any) ([]byte, error) {
+	if doc, ok := v.(json.RawMessage); ok {
+		return appendJSON(buf, &doc)
+	}
 	dv, err := driver.DefaultParameterConverter.ConvertValue(v)
 	if err != nil {
 		return nil, err
@@ -240,7 +244,11 @@ func appendJSONValue(buf []byte, v any) ([]byte, error) {
 	case string:
 		return appendJSON(buf, &dv)
 	case []byte:
-		return appendJSON(buf, &dv)
+		if dv == nil {
+			return append(buf, "null"...), nil
+		}
+		buf = hex.AppendEncode(append(buf, `{"blob":"`...), dv)
+		return append(buf, `"}`...), nil
 	case time.Time:
 		return appendJSON(buf, &dv)
 	}

@@ -139,6 +139,7 @@ func TestASliceIsOneParameterOfAnyLength(t *testing.T) {
 		"real:0.1 real:1.0e+300":                                   func(s lido.Stmt) { lido.BindSlice(s, 1, []float64{0.1, 1e300}) },
 		"integer:1 integer:0":                                      func(s lido.Stmt) { lido.BindSlice(s, 1, []bool{true, false}) },
 		"text:'00ff' null:NULL":                                    func(s lido.Stmt) { lido.BindSlice(s, 1, [][]byte{{0, 255}, nil}) },
+		`text:'{"blob":"00ff"}' null:NULL text:'{}'`:               func(s lido.Stmt) { lido.BindSlice(s, 1, []any{[]byte{0, 255}, []byte(nil), json.RawMessage("{}")}) },
 		"text:'a' null:NULL":                                       func(s lido.Stmt) { lido.BindSlice(s, 1, []sql.NullString{{String: "a", Valid: true}, {}}) },
 		"integer:7 text:'x'":                                       func(s lido.Stmt) { lido.BindSlice(s, 1, []any{7, "x"}) },
 		"text:'2026-01-02 03:04:05.000000006Z'":                    func(s lido.Stmt) { lido.BindSlice(s, 1, []time.Time{at}) },

@@ -85,8 +85,8 @@ type expander struct {
 // go, sqlc.* and every kind of parameter become ?1, ?2 and so on, numbered in
 // the order in which sqlc lists the parameters.
 //
-// unhex says for which slices the elements are blobs.
-func expand(q *sourceQuery, params []*Parameter, unhex func(*param) bool) (*statement, []problem) {
+// sliceType says of which Go type a slice is.
+func expand(q *sourceQuery, params []*Parameter, sliceType func(*param) string) (*statement, []problem) {
 	e := &expander{query: q}
 	e.walk()
 	if len(e.problems) > 0 {
@@ -100,18 +100,30 @@ func expand(q *sourceQuery, params []*Parameter, unhex func(*param) bool) (*stat
 	for i, u := range e.uses {
 		text := "?" + strconv.Itoa(index[i]+1)
 		if u.slice {
-			// With the plus the elements have no affinity, as in a list of
-			// parameters: a text column finds the number 5 as '5'.
-			// https://www.sqlite.org/datatype3.html#comparison_expressions
-			value := "+value"
-			if unhex(&s.params[index[i]]) {
-				value = "unhex(value)"
-			}
+			value := elementOf(sliceType(&s.params[index[i]]))
 			text = "SELECT " + value + " FROM json_each(" + text + ")"
 		}
 		s.pieces[e.useAt[i]].text = text
 	}
 	return s, nil
+}
+
+// elementOf is the SQL that turns a row of json_each back into an element of a
+// slice; see lido.BindSlice. The elements have no affinity then, as in a list
+// of parameters: a text column finds the number 5 as '5'.
+//
+// https://www.sqlite.org/datatype3.html#comparison_expressions
+func elementOf(sliceType string) string {
+	element := strings.TrimPrefix(sliceType, "[]")
+	if element == "[]byte" {
+		return "unhex(value)"
+	}
+	_, plain := plainTypes[element]
+	_, null := nullTypes[element]
+	if element != anyType && (plain || null) {
+		return "+value"
+	}
+	return "CASE type WHEN 'object' THEN unhex(value ->> 'blob') ELSE value END" // may be a blob
 }
 
 // walk fills in the pieces and collects the uses of parameters.

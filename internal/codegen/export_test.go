@@ -46,7 +46,7 @@ func Expand(text string) (names, places, statements, complaints []string) {
 			}
 			params = append(params, &Parameter{Number: n, Column: Column{Name: u.name, IsNamedParam: u.name != ""}})
 		}
-		s, problems := expand(q, params, func(*param) bool { return false })
+		s, problems := expand(q, params, func(*param) string { return "[]int64" })
 		for _, p := range problems {
 			complaints = append(complaints, p.String())
 		}

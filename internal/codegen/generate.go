@@ -158,9 +158,7 @@ func (g *generator) readQueries(ctx context.Context, sources []*sourceFile) {
 // verify fills in what the source and the engine know of a query, and reports
 // whether the engine takes it.
 func (g *generator) verify(ctx context.Context, q *query) bool {
-	stmt, problems := expand(q.src, q.Params, func(p *param) bool {
-		return g.paramType(q, p) == "[][]byte"
-	})
+	stmt, problems := expand(q.src, q.Params, func(p *param) string { return g.paramType(q, p) })
 	if len(problems) > 0 {
 		g.problems = append(g.problems, problems...)
 		return false

@@ -115,7 +115,7 @@ var booksByTagsQuery = lido.Query{
 FROM books AS b
 JOIN authors AS a ON a.author_id = b.author_id
 JOIN json_each(b.tags) AS tag
-WHERE tag.value IN (SELECT +value FROM json_each(?1))
+WHERE tag.value IN (SELECT CASE type WHEN 'object' THEN unhex(value ->> 'blob') ELSE value END FROM json_each(?1))
 ORDER BY b.title, b.book_id`,
 	Source:   "booktest/query.sql:24",
 	ReadOnly: true,

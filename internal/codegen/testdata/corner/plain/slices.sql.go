@@ -735,7 +735,7 @@ func (q *ReadQueries) SliceOfEverythingSeq(ctx context.Context, arg SliceOfEvery
 
 var sliceTwiceQuery = lido.Query{
 	Name:     "SliceTwice",
-	SQL:      `SELECT name FROM authors WHERE id IN (SELECT +value FROM json_each(?1)) OR (born > ?2 AND name NOT IN (SELECT +value FROM json_each(?3)) AND id NOT IN (SELECT +value FROM json_each(?1))) ORDER BY name`,
+	SQL:      `SELECT name FROM authors WHERE id IN (SELECT CASE type WHEN 'object' THEN unhex(value ->> 'blob') ELSE value END FROM json_each(?1)) OR (born > ?2 AND name NOT IN (SELECT CASE type WHEN 'object' THEN unhex(value ->> 'blob') ELSE value END FROM json_each(?3)) AND id NOT IN (SELECT CASE type WHEN 'object' THEN unhex(value ->> 'blob') ELSE value END FROM json_each(?1))) ORDER BY name`,
 	Source:   "queries/slices.sql:16",
 	ReadOnly: true,
 	Reads:    []string{"authors"},
