@@ -160,3 +160,31 @@ func TestVerifyDecidesWhatARefusalComesTo(t *testing.T) {
 		}
 	}
 }
+
+func TestGlobsAndListsOfEveryToolAreReadAsSqlcReadsThem(t *testing.T) {
+	p := newProject(t, map[string]string{
+		"goose/00001_items.sql":        "-- +goose Up\n" + items + "-- +goose Down\nDROP TABLE items;\n",
+		"goose/00002_more.sql":         "-- +goose Up\nALTER TABLE items ADD COLUMN a TEXT;\n-- +goose Down\nALTER TABLE items DROP COLUMN a;\n",
+		"golang/1_b.up.sql":            "ALTER TABLE items ADD COLUMN b TEXT;\n",
+		"golang/1_b.down.sql":          "ALTER TABLE items DROP COLUMN b;\n",
+		"dbmate/20240101000000_c.sql":  "-- migrate:up\nALTER TABLE items ADD COLUMN c TEXT;\n-- migrate:down\nALTER TABLE items DROP COLUMN c;\n",
+		"tern/001_d.sql":               "ALTER TABLE items ADD COLUMN d TEXT;\n---- create above / drop below ----\nALTER TABLE items DROP COLUMN d;\n",
+		"sql-migrate/1_e.sql":          "-- +migrate Up\nALTER TABLE items ADD COLUMN e TEXT;\n-- +migrate Down\nALTER TABLE items DROP COLUMN e;\n",
+		"plain.sql":                    "CREATE TABLE last (f TEXT NOT NULL);\n",
+		"tern/.001_hidden.sql":         "DROP TABLE items;\n",
+		"queries/a.sql":                "-- name: A :one\nSELECT a, b, c, d, e FROM items WHERE id = ?;\n",
+		"queries/deep/b.sql":           "-- name: B :many\n-- @scan\nSELECT f FROM last;\n",
+		"queries/deep/.hidden.sql":     "-- name: C :many\nSELECT 1;\n",
+		"queries/notes/not_a_query.md": "",
+	})
+	p.schema = []any{"goose", "golang/*.sql", "dbmate/*_c.sql", "tern", "sql-migrate/[0-9]_e.sql", "plain.sql"}
+	p.queries = []any{"queries/a.sql", "queries/d*"}
+	p.options = map[string]any{"strict_types": true}
+	files := p.mustGenerate(t)
+	if !strings.Contains(files["a.sql.go"], "E sql.NullString") || !strings.Contains(files["b.sql.go"], ") B(ctx context.Context) ([]string, error)") {
+		t.Errorf("got\n%s\n%s", files["a.sql.go"], files["b.sql.go"])
+	}
+	if got := files[report]; strings.Count(got, "\n") != 1 {
+		t.Errorf("notes:\n%s", got)
+	}
+}
