@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/lidodb/lido"
@@ -28,8 +30,8 @@ type Attachment struct {
 // Attach stores a file beside a posted transaction, in the place of one of the
 // same name.
 func (b *Book) Attach(ctx context.Context, transaction int64, name, mediaType string, content []byte) (Attachment, error) {
-	if name == "" || len(name) > 255 || !utf8.ValidString(name) {
-		return Attachment{}, invalid("malformed", "name it in 1 to 255 bytes", "attachment has no usable name")
+	if name == "" || len(name) > 255 || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return Attachment{}, invalid("malformed", "name it in 1 to 255 bytes without control characters", "attachment has no usable name")
 	}
 	if len(content) > MaxAttachmentBytes {
 		return Attachment{}, invalid("too_large", "store it elsewhere", "attachment %q is larger than %d bytes", name, MaxAttachmentBytes)

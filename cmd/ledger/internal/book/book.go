@@ -47,7 +47,7 @@ func (b *Book) AddAccount(ctx context.Context, name, kind string) (Account, erro
 	}
 	var account gen.Account
 	err := b.store.Write(ctx, func(ctx context.Context, q *gen.Queries) (err error) {
-		account, err = ensureAccount(ctx, q, name, kind, b.now())
+		account, _, err = ensureAccount(ctx, q, name, kind, b.now())
 		return err
 	})
 	return Account{account.Name, account.Type, account.Closed}, err
@@ -62,34 +62,36 @@ func (b *Book) CloseAccount(ctx context.Context, name string, closed bool) error
 	return err
 }
 
-// ensureAccount finds an account or creates it below its parents.
-func ensureAccount(ctx context.Context, q *gen.Queries, name, kind string, now time.Time) (gen.Account, error) {
-	account, err := q.GetAccountByName(ctx, name)
+// ensureAccount finds an account or creates it below its parents. It says how
+// many it made.
+func ensureAccount(ctx context.Context, q *gen.Queries, name, kind string, now time.Time) (account gen.Account, made int, err error) {
+	account, err = q.GetAccountByName(ctx, name)
 	if err == nil {
 		if kind != "" && account.Type != kind {
-			return gen.Account{}, invalid("wrong_type", "leave the type out or choose another name",
+			return gen.Account{}, 0, invalid("wrong_type", "leave the type out or choose another name",
 				"account %q exists as %s, not as %s", name, account.Type, kind)
 		}
-		return account, nil
+		return account, 0, nil
 	}
 	if !errors.Is(err, lido.ErrNoRows) {
-		return gen.Account{}, err
+		return gen.Account{}, 0, err
 	}
 	add := gen.CreateAccountParams{Name: name, Type: kind, CreatedAt: now}
 	if i := strings.LastIndexByte(name, ':'); i >= 0 {
-		parent, err := ensureAccount(ctx, q, name[:i], kind, now)
-		if err != nil {
-			return gen.Account{}, err
+		var parent gen.Account
+		if parent, made, err = ensureAccount(ctx, q, name[:i], kind, now); err != nil {
+			return gen.Account{}, 0, err
 		}
 		add.ParentID = sql.NullInt64{Int64: parent.ID, Valid: true}
 		add.Type = parent.Type
 	} else if add.Type == "" {
 		if add.Type = TypeOf(name); add.Type == "" {
-			return gen.Account{}, invalid("unknown_type", "say which type it has: "+strings.Join(Types, ", "),
+			return gen.Account{}, 0, invalid("unknown_type", "say which type it has: "+strings.Join(Types, ", "),
 				"the name of account %q does not say its type", name)
 		}
 	}
-	return q.CreateAccount(ctx, add)
+	account, err = q.CreateAccount(ctx, add)
+	return account, made + 1, err
 }
 
 // Currency is a currency and how many decimals it has.
@@ -129,6 +131,8 @@ func usualDigits(code string) int {
 		return 0
 	case "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND":
 		return 3
+	case "CLF", "UYW":
+		return 4
 	}
 	return 2
 }

@@ -204,6 +204,39 @@ func TestSearchFindsWordsWithoutAccentsAndTakesNoOperators(t *testing.T) {
 	}
 }
 
+func TestASearchIsBounded(t *testing.T) {
+	books, _ := booktest.Open(t)
+	for _, words := range []string{strings.Repeat("a ", book.MaxSearchWords+1), strings.Repeat("x", book.MaxSearchBytes+1)} {
+		var bad *book.Invalid
+		if _, err := books.Search(t.Context(), words, 10); !errors.As(err, &bad) || bad.Code != "too_large" {
+			t.Errorf("%.20s... of %d bytes: %v", words, len(words), err)
+		}
+	}
+	for _, words := range []string{strings.Repeat("a ", book.MaxSearchWords), strings.Repeat("a.", book.MaxSearchBytes/2)} {
+		if _, err := books.Search(t.Context(), words, 10); err != nil {
+			t.Errorf("%.20s... of %d bytes: %v", words, len(words), err)
+		}
+	}
+}
+
+func TestAnAttachmentsNameHoldsNoControlCharacters(t *testing.T) {
+	books, _ := booktest.Open(t)
+	booktest.Fill(t, books)
+	posted, _, err := books.Post(t.Context(), booktest.Draft(t, "Groceries", bank, food, "12.50"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"", "a\x00b", "a\nb", "\x1b[2J", "\x7f", "a\u0085b", "\xff", strings.Repeat("x", 256)} {
+		var bad *book.Invalid
+		if _, err := books.Attach(t.Context(), posted.ID, name, "text/plain", nil); !errors.As(err, &bad) {
+			t.Errorf("%q: %v; want it refused", name, err)
+		}
+	}
+	if _, err := books.Attach(t.Context(), posted.ID, "Café 1.pdf", "text/plain", nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAttachmentsComeBackAsTheyWere(t *testing.T) {
 	books, _ := booktest.Open(t)
 	booktest.Fill(t, books)

@@ -25,7 +25,7 @@ type CheckResult struct {
 	Drafts       int `json:"drafts"`
 }
 
-// account identifies a balance.
+// accountCurrency identifies a balance.
 type accountCurrency struct {
 	account  int64
 	currency string
@@ -36,8 +36,8 @@ type tally struct{ amount, postings int64 }
 // Check adds up every posting anew, in Go and on one snapshot, and compares:
 // every transaction sums to zero in each currency, every balance and turnover
 // that the database keeps equals its postings, all balances of a currency sum
-// to zero, and attachments have the content they were stored with. The first thing that
-// is off is returned as *[Difference].
+// to zero, and attachments have the content they were stored with. The first
+// thing that is off is returned as *[Difference].
 func (b *Book) Check(ctx context.Context) (result CheckResult, err error) {
 	err = b.store.Read(ctx, func(ctx context.Context, q *gen.ReadQueries) error {
 		result = CheckResult{}
@@ -97,12 +97,13 @@ func provePostings(ctx context.Context, q *gen.ReadQueries, result *CheckResult)
 		}
 		result.Postings++
 		key := accountCurrency{p.AccountID, p.Currency}
-		t, ok := proved[key], false
 		// No sum of postings is larger than what was moved.
+		var ok bool
 		if moved[p.Currency], ok = addChecked(moved[p.Currency], max(p.Amount, -p.Amount)); !ok {
 			return nil, nil, differ("transaction %d: its postings in %s sum up beyond 64 bits", p.TransactionID, p.Currency)
 		}
 		sums[p.Currency] += p.Amount
+		t := proved[key]
 		t.amount += p.Amount
 		t.postings++
 		proved[key] = t

@@ -34,8 +34,8 @@ func ParseDecimal(text string) (Decimal, error) {
 // underscores between groups of three digits, and perhaps an exponent.
 //
 // mark is the decimal mark, or 0 to find it in the number: the later of two
-// different marks is the decimal mark, and one that occurs twice is not. A
-// single comma before exactly three digits could be either and is refused.
+// different marks is the decimal mark, and one that occurs twice is not; a mark
+// that is given cannot occur twice. A single comma before exactly three digits could be either and is refused.
 func ParseDecimalMark(text string, mark byte) (Decimal, error) {
 	body, exponent, err := splitExponent(text)
 	if err != nil {
@@ -56,6 +56,9 @@ func ParseDecimalMark(text string, mark byte) (Decimal, error) {
 	whole, fraction := body, ""
 	if i := strings.LastIndexByte(body, mark); mark != noMark && i >= 0 {
 		whole, fraction = body[:i], body[i+1:]
+		if strings.IndexByte(whole, mark) >= 0 {
+			return Decimal{}, badNumber(text)
+		}
 	}
 	if whole, err = ungroup(text, whole); err != nil {
 		return Decimal{}, err

@@ -39,7 +39,12 @@ func TestTextThatIsNoNumberIsRefused(t *testing.T) {
 			t.Errorf("%q read as %v, %v; want it refused", text, got, err)
 		}
 	}
-	for _, text := range []string{"1,5", "1 000", "1e3", "+1"} {
+	for text, mark := range map[string]byte{"1.234.567": '.', "1.234.50": '.', "1.2.3E2": '.', "1,234,567": ',', "1.234,5,6": ','} {
+		if got, err := book.ParseDecimalMark(text, mark); err == nil {
+			t.Errorf("%q with the decimal mark %c read as %v; want it refused", text, mark, got)
+		}
+	}
+	for _, text := range []string{"1,5", "1 000", "1e3", "+1", "1.234.567", "1.234.50", "1.000.00"} {
 		if got, err := book.ParseDecimal(text); err == nil {
 			t.Errorf("%q read as %v; want it refused where only plain numbers are taken", text, got)
 		}

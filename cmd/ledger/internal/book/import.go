@@ -200,31 +200,24 @@ func (im *importer) blame(ctx context.Context, q *gen.Queries, refused error) er
 
 // open finds or creates an account and those above it.
 func (im *importer) open(ctx context.Context, q *gen.Queries, name string) error {
-	before, err := q.CountAccounts(ctx)
-	if err != nil {
-		return err
-	}
-	account, err := q.GetAccountByName(ctx, name)
-	if errors.Is(err, lido.ErrNoRows) {
-		if account, err = ensureAccount(ctx, q, name, "", im.now); isUnknownType(err) {
-			top, _, _ := strings.Cut(name, ":")
-			kind := im.opt.Types[top]
-			if kind == "" {
-				kind = im.opt.OtherType
-			}
-			if kind == "" {
-				return err
-			}
-			account, err = ensureAccount(ctx, q, name, kind, im.now)
+	account, made, err := ensureAccount(ctx, q, name, "", im.now)
+	if isUnknownType(err) {
+		top, _, _ := strings.Cut(name, ":")
+		kind := im.opt.Types[top]
+		if kind == "" {
+			kind = im.opt.OtherType
 		}
+		if kind == "" {
+			return err
+		}
+		account, made, err = ensureAccount(ctx, q, name, kind, im.now)
 	}
 	if err != nil {
 		return err
 	}
-	after, err := q.CountAccounts(ctx)
-	im.result.Accounts += int(after - before)
+	im.result.Accounts += made
 	im.accounts[name] = account
-	return err
+	return nil
 }
 
 func isUnknownType(err error) bool {

@@ -132,6 +132,39 @@ func TestCurrenciesGetTheDigitsThatTheFileNeeds(t *testing.T) {
 	}
 }
 
+func TestTheFewCurrenciesWithFourDigitsGetThem(t *testing.T) {
+	books, _ := booktest.Open(t)
+	var drafts []book.Draft
+	for _, code := range []string{"CLF", "UYW", "JPY", "TND"} {
+		d := booktest.Draft(t, code, "assets:cash", "expenses:food", "2")
+		d.Lines[0].Currency, d.Lines[1].Currency = code, code
+		drafts = append(drafts, d)
+	}
+	if _, err := books.Import(t.Context(), drafts, book.ImportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := books.Currencies(t.Context())
+	if got := fmt.Sprint(list); err != nil || got != "[{CLF 4} {JPY 0} {TND 3} {UYW 4}]" {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
+func TestAnImportCountsTheAccountsThatItMadeAndThoseAboveThem(t *testing.T) {
+	books, _ := booktest.Open(t)
+	if _, err := books.AddAccount(t.Context(), "assets:bank", ""); err != nil {
+		t.Fatal(err)
+	}
+	drafts := []book.Draft{
+		booktest.Draft(t, "one", "assets:bank", "expenses:food:bakery", "2"), // 3
+		booktest.Draft(t, "two", "assets:bank:giro", "expenses:food", "2"),   // 1
+		booktest.Draft(t, "three", "Kasse:Laden", "expenses:food", "2"),      // 2
+	}
+	result, err := books.Import(t.Context(), drafts, book.ImportOptions{OtherType: book.Asset})
+	if err != nil || result.Accounts != 6 {
+		t.Errorf("%+v, %v; want 6 accounts", result, err)
+	}
+}
+
 func TestTypesOfOtherAccountsCanBeSaid(t *testing.T) {
 	books, _ := booktest.Open(t)
 	d := *sameDay(t)

@@ -291,9 +291,9 @@ func (b *Book) Page(ctx context.Context, after Cursor, size int) (list []Transac
 // Search returns the transactions whose description or comment matches words,
 // the best match first.
 func (b *Book) Search(ctx context.Context, words string, limit int) (list []Transaction, err error) {
-	query := ftsQuery(words)
-	if query == "" {
-		return nil, invalid("malformed", "give a word to look for", "nothing to search for")
+	query, err := ftsQuery(words)
+	if err != nil {
+		return nil, err
 	}
 	err = b.store.Read(ctx, func(ctx context.Context, q *gen.ReadQueries) error {
 		rows, err := q.SearchTransactions(ctx, gen.SearchTransactionsParams{Query: query, PageSize: int64(limit)})
