@@ -11,7 +11,7 @@ import (
 )
 
 // sqlcOnly are options of sqlc's Go generator that say what Lido does anyway.
-var sqlcOnly = []string{"sql_package", "sql_driver", "emit_prepared_queries", "out"}
+var sqlcOnly = []string{"sql_package", "sql_driver", "out"}
 
 // convert changes sqlc.yaml in dir for Lido, or only shows how.
 func (i *initialize) convert(dir string) error {
