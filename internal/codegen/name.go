@@ -181,7 +181,7 @@ func tagString(tags map[string]string) string {
 // ownNames are the variables of a generated method, which a parameter of that
 // name would hide.
 var ownNames = map[string]bool{
-	"q": true, "ctx": true, "stmt": true, "row": true, "err": true, "i": true, "items": true, "yield": true, "v": true,
+	"q": true, "ctx": true, "stmt": true, "row": true, "err": true, "i": true, "items": true, "n": true, "yield": true, "v": true,
 }
 
 // localName keeps a parameter from hiding what the method itself uses: Go's

@@ -172,10 +172,17 @@ func TestAParameterDoesNotHideWhatTheMethodUses(t *testing.T) {
 	for i, name := range []string{"stmt", "err", "i", "items", "row", "ctx", "q", "yield", "lido", "sql", "time", "type", "nil", "append", "string", "v", "context"} {
 		fmt.Fprintf(&queries, "-- name: Get%d :one\nSELECT * FROM t WHERE a = @%s LIMIT 1;\n-- name: List%d :many\n-- @scan\nSELECT * FROM t WHERE a = @%s;\n", i, name, i, name)
 	}
+	for i, name := range []string{"stmt", "err", "tx", "arg", "b", "at", "none", "r", "row", "n", "i", "db", "strings", "slices", "w"} {
+		fmt.Fprintf(&queries, "-- name: Put%d :batchexec\nUPDATE t SET b = NULL WHERE a = @%s;\n-- name: Add%d :copyfrom\nINSERT INTO t (a) VALUES (@%s);\n", i, name, i, name)
+		fmt.Fprintf(&queries, "-- name: Ask%d :batchone\nSELECT a FROM t WHERE a = @%s;\n-- name: Back%d :batchmany\nDELETE FROM t WHERE a = @%s RETURNING *;\n", i, name, i, name)
+	}
 	write(t, filepath.Join(p.dir, "query.sql"), queries.String())
-	p.mustGenerate(t)
-	for _, e := range typeCheck(t, filepath.Join(p.dir, "gen")) {
-		t.Error(e)
+	for _, options := range []map[string]any{{}, {"emit_methods_with_db_argument": true, "wrap_errors": true}} {
+		p.options = options
+		p.mustGenerate(t)
+		for _, e := range typeCheck(t, filepath.Join(p.dir, "gen")) {
+			t.Errorf("%v: %s", options, e)
+		}
 	}
 }
 
