@@ -430,6 +430,60 @@ func TestOverriddenTypesTakeWhatTheyCanHoldAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestABatchThatReadsRunsOnTheSnapshotItIsGiven(t *testing.T) {
+	db, q := pooled(t)
+	must(q.ImportNames(t.Context(), []string{"Ada", "Bob"}))
+	names := func(b *gen.AuthorsByIDBatchResults) (list []string) {
+		b.QueryRow(func(_ int, a gen.Author, err error) { list = append(list, a.Name) })
+		return list
+	}
+	err := q.Read(t.Context(), func(ctx context.Context, snapshot *gen.ReadQueries) error {
+		if err := q.DeleteAuthor(t.Context(), 1); err != nil { // from outside
+			return err
+		}
+		if got := names(snapshot.AuthorsByID(ctx, []int64{1, 2})); !slices.Equal(got, []string{"Ada", "Bob"}) {
+			t.Errorf("in the snapshot: %q", got)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = q.Write(t.Context(), func(ctx context.Context, tx *gen.Queries) error {
+		must(tx.AddAuthor(ctx, "Cyd"))
+		if got := names(tx.AuthorsByID(ctx, []int64{1, 2, 3})); !slices.Equal(got, []string{"", "Bob", "Cyd"}) {
+			t.Errorf("in the transaction: %q", got)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A writer that is neither a database nor a transaction can begin nothing.
+	if _, err := gen.New(struct{ lido.Writer }{db}).ImportNames(t.Context(), []string{"Dan"}); err == nil || !strings.Contains(err.Error(), "can begin no transaction") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOnlyItemsThatCouldLingerHaveASavepoint(t *testing.T) {
+	const table = "CREATE TABLE t (a INTEGER UNIQUE, b TEXT);"
+	for _, c := range []struct {
+		schema, sql, cmd string
+		own              bool
+	}{
+		{table, "INSERT INTO t (a) VALUES (?)", ":batchexec", false},
+		{table, "INSERT OR FAIL INTO t (a) VALUES (?)", ":batchexec", true},
+		{table, "INSERT INTO t (a) VALUES (?) RETURNING a", ":batchone", true},
+		{table + "CREATE TRIGGER x BEFORE INSERT ON t BEGIN SELECT RAISE(FAIL, 'x') WHERE NEW.a = 1; END;", "INSERT INTO t (a) VALUES (?)", ":batchexec", true},
+		{"CREATE TABLE t (a INTEGER UNIQUE ON CONFLICT FAIL, b TEXT);", "INSERT INTO t (a) VALUES (?)", ":batchexec", true},
+	} {
+		p := newProject(t, map[string]string{"schema.sql": c.schema, "query.sql": "-- name: X " + c.cmd + "\n" + c.sql + ";\n"})
+		if text := p.mustGenerate(t)["query.sql.go"]; !strings.Contains(text, fmt.Sprintf("writeBatch(ctx, q.w, %v, ", c.own)) {
+			t.Errorf("%s %s: want savepoints %v in\n%s", c.schema, c.sql, c.own, text)
+		}
+	}
+}
+
 func TestResultsOfABatchAreGoneThroughOnce(t *testing.T) {
 	_, q := pooled(t)
 	must(q.AddAuthor(t.Context(), "Ada"))

@@ -97,17 +97,17 @@ var ftsContent = regexp.MustCompile(`(?is)\busing\s+fts[45]\s*\(.*\bcontent\s*=\
 func (e *engine) readCatalog(ctx context.Context) error {
 	e.tables, e.content, e.views = map[string]string{}, map[string]string{}, map[string]bool{}
 	e.notNull, e.affinity = map[string]map[string]bool{}, map[string]map[string]string{}
-	failing, err := e.strings(ctx, "SELECT count(*) > 0 FROM sqlite_schema WHERE sql LIKE '%fail%'", 1)
-	if err != nil {
-		return err
-	}
-	e.failKeeps = failing[0][0] == "1"
 	names, err := e.strings(ctx, "SELECT name FROM pragma_database_list", 1)
 	if err != nil {
 		return err
 	}
 	e.unique = map[string]int{}
 	for _, db := range names {
+		failing, err := e.strings(ctx, "SELECT 1 FROM "+quoteName(db[0])+".sqlite_schema WHERE sql LIKE '%fail%'", 1)
+		if err != nil {
+			return err
+		}
+		e.failKeeps = e.failKeeps || len(failing) > 0
 		if err := e.readKeys(ctx, db[0]); err != nil {
 			return err
 		}
