@@ -101,8 +101,9 @@ func readFile(path string, stdin io.Reader, opt hledger.Options) (name string, d
 	return name, drafts, err
 }
 
-// importSample loads the sample books.
+// importSample loads all sample books, or none of them.
 func importSample(ctx context.Context, books *book.Book, w io.Writer) error {
+	var all []book.Draft
 	for _, s := range sample.Books() {
 		text, err := s.CSV()
 		if err != nil {
@@ -112,12 +113,13 @@ func importSample(ctx context.Context, books *book.Book, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		bar := newProgress(w, s.Name)
-		_, err = books.Import(ctx, drafts, book.ImportOptions{Progress: bar.show})
-		bar.clear()
-		if err != nil {
-			return fmt.Errorf("load the sample books: %w", err)
-		}
+		all = append(all, drafts...)
+	}
+	bar := newProgress(w, "sample books")
+	_, err := books.Import(ctx, all, book.ImportOptions{Progress: bar.show})
+	bar.clear()
+	if err != nil {
+		return fmt.Errorf("load the sample books: %w", err)
 	}
 	return nil
 }

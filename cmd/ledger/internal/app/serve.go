@@ -65,8 +65,12 @@ func (o *serveOptions) run(ctx context.Context) error {
 		return fmt.Errorf("%w; choose another address with --addr", err)
 	}
 	var api atomic.Pointer[http.Handler]
+	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		web.Error(w, http.StatusForbidden, "cross_origin", "a page of another origin may not change the books")
+	}))
 	server := &http.Server{
-		Handler:           http.NewCrossOriginProtection().Handler(o.routes(monitor, &api)),
+		Handler:           sameOrigin.Handler(o.routes(monitor, &api)),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		WriteTimeout:      2 * time.Minute,
@@ -77,10 +81,6 @@ func (o *serveOptions) run(ctx context.Context) error {
 	go func() { served <- server.Serve(listener) }()
 
 	err = o.serveBooks(ctx, listener.Addr().String(), log, backups, monitor, &api, server, served)
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		fmt.Fprintln(o.stderr, "stopped while starting")
-		err = nil
-	}
 	// Requests have been waited for; what is left now is a server that never
 	// got as far.
 	return errors.Join(err, server.Close())
@@ -115,7 +115,7 @@ func (o *serveOptions) routes(monitor *health.Monitor, api *atomic.Pointer[http.
 		handler := api.Load()
 		if handler == nil {
 			w.Header().Set("Retry-After", "1")
-			http.Error(w, `{"error":{"code":"unavailable","message":"the server is starting; try again"}}`, http.StatusServiceUnavailable)
+			web.Error(w, http.StatusServiceUnavailable, "unavailable", "the server is starting; try again")
 			return
 		}
 		(*handler).ServeHTTP(w, r)
@@ -137,7 +137,7 @@ func (o *serveOptions) serveBooks(ctx context.Context, addr string, log *slog.Lo
 		Logger:   log,
 	})
 	if err != nil {
-		return err
+		return o.unlessStopped(ctx, err)
 	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
@@ -147,7 +147,7 @@ func (o *serveOptions) serveBooks(ctx context.Context, addr string, log *slog.Lo
 	books := book.New(gen.NewStore(db))
 	if o.sample {
 		if err := o.loadSample(ctx, books); err != nil {
-			return err
+			return o.unlessStopped(ctx, err)
 		}
 	}
 	handler := web.Handler(books, log)
@@ -171,6 +171,16 @@ func (o *serveOptions) serveBooks(ctx context.Context, addr string, log *slog.Lo
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	return server.Shutdown(closing)
+}
+
+// unlessStopped returns the error of a step of the start, but for one that only
+// says that ctx has ended.
+func (o *serveOptions) unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+		return err
+	}
+	fmt.Fprintln(o.stderr, "stopped while starting")
+	return nil
 }
 
 func (o *serveOptions) loadSample(ctx context.Context, books *book.Book) error {

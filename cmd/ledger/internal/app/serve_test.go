@@ -17,6 +17,9 @@ import (
 	"time"
 
 	"github.com/lidodb/lido/cmd/ledger/internal/app"
+	"github.com/lidodb/lido/pool"
+	"github.com/lidodb/lido/schema"
+	"github.com/lidodb/lido/sqlite"
 )
 
 // server is "ledger serve" running in this process.
@@ -194,8 +197,64 @@ func TestASignalWhileStartingEndsCleanly(t *testing.T) {
 	if code := app.Run(ctx, []string{"serve", "--addr", "127.0.0.1:0", "--data", dir}, &out, &errs); code != 0 {
 		t.Errorf("exit %d: %s", code, errs.String())
 	}
+	if !strings.Contains(errs.String(), "stopped while starting") {
+		t.Errorf("it did not say why it stopped: %s", errs.String())
+	}
 	if _, err := os.Stat(filepath.Join(dir, "ledger.db-wal")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("-wal is left: %v", err)
+	}
+}
+
+// The second of the sample books is refused: the first must not stay, for the
+// next start would take the books for begun.
+func TestASampleThatIsRefusedHalfWayLeavesTheBooksEmpty(t *testing.T) {
+	dir := t.TempDir()
+	onFile := func(fn func(ctx context.Context, c *sqlite.Conn) error) {
+		t.Helper()
+		db, err := pool.Open(t.Context(), filepath.Join(dir, "ledger.db"), pool.Config{Prepare: schema.Migrate})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(db.WithWriter(t.Context(), fn), db.Close(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	onFile(func(ctx context.Context, c *sqlite.Conn) error {
+		return c.Exec(ctx, `CREATE TRIGGER refuse BEFORE INSERT ON accounts WHEN NEW.name LIKE 'income:studio%'
+			BEGIN SELECT RAISE(ABORT, 'closed by the test'); END`)
+	})
+	var out, errs bytes.Buffer
+	code := app.Run(t.Context(), []string{"serve", "--addr", "127.0.0.1:0", "--data", dir, "--backup-interval", "-1s"}, &out, &errs)
+	if code != 1 || !strings.Contains(errs.String(), "load the sample books: ") {
+		t.Errorf("exit %d: %s", code, errs.String())
+	}
+	onFile(func(ctx context.Context, c *sqlite.Conn) error {
+		n, err := c.QueryInt64(ctx, "SELECT (SELECT count(*) FROM transactions) + (SELECT count(*) FROM accounts)")
+		if n != 0 {
+			t.Errorf("%d transactions and accounts stayed", n)
+		}
+		return err
+	})
+}
+
+func TestWhatServeItselfRefusesIsJSONToo(t *testing.T) {
+	s := serve(t, t.TempDir(), "--sample=false", "--drain", "0s")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/accounts", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusForbidden || !strings.Contains(string(body), `"code":"cross_origin"`) {
+		t.Errorf("another origin: %d %s, %v", resp.StatusCode, body, err)
+	}
+	if code := s.end(t); code != 0 {
+		t.Errorf("exit %d: %s", code, s.errs)
 	}
 }
 

@@ -14,5 +14,11 @@
 //	GET  /v1/search                           ?q=words&limit=20
 //
 // Amounts are strings holding decimal numbers, exact to the last digit. An
-// error is {"error": {"code", "message"}}, and then nothing has changed.
+// error is {"error": {"code", "message"}}, and then nothing has changed. The one
+// exception is the code "outcome_unknown": the disk failed while the change was
+// being committed, and it may be there or not. The same request with the same
+// Idempotency-Key finds out. So it does when a connection ends without an
+// answer, which is also what a client gets that closes its side too early.
+//
+// A GET refuses parameters that it does not know.
 package web

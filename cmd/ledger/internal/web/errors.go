@@ -49,14 +49,34 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, book.ErrKeyReused):
 		status, code, message = http.StatusConflict, "key_reused", err.Error()+"; use a new key for a new request"
 	case r.Context().Err() != nil:
-		return // nobody is left to answer
+		// The client is gone, or has closed only its half and still reads: to
+		// return would tell it 200 for what was not done.
+		if !errors.Is(err, r.Context().Err()) && !temporary(err) {
+			s.log.Error("request failed without an answer", "method", r.Method, "path", r.URL.Path, "error", err)
+		}
+		panic(http.ErrAbortHandler)
 	case temporary(err):
-		status, code, message = http.StatusServiceUnavailable, "unavailable", "the server cannot do it now; try again, with the same Idempotency-Key"
+		status, code, message = http.StatusServiceUnavailable, "unavailable", "the server cannot do it now; try again"
+		unknown := errors.Is(err, lido.ErrCommitUnknown)
+		if unknown {
+			code, message = "outcome_unknown", "it is not known whether this was stored; try again"
+		}
+		switch {
+		case r.Header.Get("Idempotency-Key") != "":
+			message += ", with the same Idempotency-Key"
+		case unknown && r.Method == http.MethodPost:
+			message = "it is not known whether this was stored; look before you send it again"
+		}
 		w.Header().Set("Retry-After", "1")
 	}
 	if status >= http.StatusInternalServerError {
 		s.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
+	Error(w, status, code, message)
+}
+
+// Error answers with an error in the form that all errors of the API have.
+func Error(w http.ResponseWriter, status int, code, message string) {
 	var body errorBody
 	body.Error.Code, body.Error.Message = code, message
 	answer(w, status, body)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -120,6 +121,10 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	list, err := s.book.Search(r.Context(), r.FormValue("q"), size)
+	var refused *book.Invalid
+	if errors.As(err, &refused) && refused.Code == "too_large" {
+		return &httpError{http.StatusBadRequest, refused.Code, err.Error()}
+	}
 	if err == nil {
 		answer(w, http.StatusOK, page{Transactions: list})
 	}

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/lidodb/lido/cmd/ledger/internal/book"
 	"github.com/lidodb/lido/cmd/ledger/internal/booktest"
@@ -182,21 +184,98 @@ func TestBadRequestsAreRefusedWithWordsAndChangeNothing(t *testing.T) {
 func TestBadParametersAreRefused(t *testing.T) {
 	c := open(t)
 	for path, want := range map[string]int{
-		"/v1/transactions?limit=0":                   400,
-		"/v1/transactions?limit=1000":                400,
-		"/v1/transactions?after=x":                   400,
-		"/v1/transactions/x":                         400,
-		"/v1/transactions/7":                         404,
-		"/v1/transactions/7/attachments":             404,
-		"/v1/transactions/7/attachments/x":           404,
-		"/v1/search":                                 422,
-		"/v1/search?q=%22":                           200,
-		"/v1/accounts/nobody/register":               404,
-		"/v1/accounts/assets/register?from=tomorrow": 400,
-		"/v1/nothing":                                404,
+		"/v1/transactions?limit=0":                                 400,
+		"/v1/transactions?limit=1000":                              400,
+		"/v1/transactions?after=x":                                 400,
+		"/v1/transactions/x":                                       400,
+		"/v1/transactions/7":                                       404,
+		"/v1/transactions/7/attachments":                           404,
+		"/v1/transactions/7/attachments/x":                         404,
+		"/v1/search":                                               422,
+		"/v1/search?q=%22":                                         200,
+		"/v1/accounts/nobody/register":                             404,
+		"/v1/accounts/assets/register?from=tomorrow":               400,
+		"/v1/accounts/assets/register?form=2026-01-01":             400,
+		"/v1/accounts/assets/register?from=%zz":                    400,
+		"/v1/accounts/assets/register?from=2026-01-01;to=2026-12":  400,
+		"/v1/accounts/assets/register?to=2026-01-01&to=2026-01-02": 400,
+		"/v1/accounts?depth=1":                                     400,
+		"/v1/transactions/7?limit=1":                               400,
+		"/v1/search?q=a&":                                          200,
+		"/v1/search?q=" + strings.Repeat("a+", 33):                 400,
+		"/v1/search?q=" + strings.Repeat("a", 1001):                400,
+		"/v1/nothing":                                              404,
+		"/nothing":                                                 404,
 	} {
-		if status, body, _ := c.do("GET", path, ""); status != want {
+		status, body, header := c.do("GET", path, "")
+		if status != want {
 			t.Errorf("GET %s: %d %s; want %d", path, status, body, want)
+		}
+		wantJSON(t, "GET "+path, body, header)
+	}
+	if _, body, _ := c.do("GET", "/v1/search?q="+strings.Repeat("a+", 33), ""); !strings.Contains(body, `"too_large"`) {
+		t.Errorf("a long search: %s", body)
+	}
+	status, body, header := c.do("DELETE", "/v1/transactions", "")
+	if status != http.StatusMethodNotAllowed || header.Get("Allow") != "GET, HEAD, POST" || !strings.Contains(body, "method_not_allowed") {
+		t.Errorf("DELETE: %d %s, allowed %s", status, body, header.Get("Allow"))
+	}
+	wantJSON(t, "DELETE", body, header)
+}
+
+func wantJSON(t *testing.T, what, body string, header http.Header) {
+	t.Helper()
+	if kind := header.Get("Content-Type"); kind != "application/json" || !json.Valid([]byte(body)) {
+		t.Errorf("%s is answered as %s: %s", what, kind, body)
+	}
+}
+
+// The client closes its half of the connection while the server waits, which
+// ends the request's context, and goes on to read.
+//
+//	client                      server
+//	request, end of stream -->
+//	                            waits for a connection of the pool
+//	                            the request's context ends
+//	reads           <---------  must not be 200
+func TestAClientThatClosesItsHalfIsNotToldThatAllIsWell(t *testing.T) {
+	books, db := booktest.Open(t)
+	booktest.Fill(t, books)
+	server := httptest.NewServer(web.Handler(books, slog.New(slog.DiscardHandler)))
+	defer server.Close()
+	ctx := t.Context()
+	writer, err := db.AcquireWriter(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Release()
+	for range db.Config().MaxReaders {
+		reader, err := db.AcquireReader(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer reader.Release()
+	}
+	for _, request := range []string{
+		fmt.Sprintf("POST /v1/transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(coffee), coffee),
+		"GET /v1/accounts HTTP/1.1\r\nHost: x\r\n\r\n",
+	} {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := io.ReadAll(conn); err != nil || len(answer) > 0 {
+			t.Errorf("%.20q is answered %.60q, %v; want an end without an answer", request, answer, err)
 		}
 	}
 }
@@ -276,9 +355,12 @@ func TestAClosedDatabaseIsAnsweredWithTryAgain(t *testing.T) {
 			body = coffee
 		}
 		status, answer, header := c.do(method, "/v1/transactions", body)
-		if status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" || !strings.Contains(answer, "try again") {
+		if status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" || !strings.Contains(answer, "try again") || strings.Contains(answer, "Key") {
 			t.Errorf("%s: %d %s", method, status, answer)
 		}
+	}
+	if _, answer, _ := c.do("POST", "/v1/transactions", coffee, "Idempotency-Key", "k"); !strings.Contains(answer, "with the same Idempotency-Key") {
+		t.Errorf("with a key: %s", answer)
 	}
 }
 
