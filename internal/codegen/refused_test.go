@@ -35,13 +35,17 @@ var refusedBySqlc = []struct{ name, refused, instead string }{
 	{"EXCLUDE TIES", "SELECT sum(price) OVER (ORDER BY id RANGE CURRENT ROW EXCLUDE TIES) AS s FROM books",
 		"/* @engine SELECT sum(price) OVER (ORDER BY id RANGE CURRENT ROW EXCLUDE TIES) AS s FROM books */ SELECT sum(price) OVER (ORDER BY id RANGE CURRENT ROW) AS s FROM books"},
 	{"HAVING without GROUP BY", "SELECT sum(price) AS s FROM books HAVING s > ?", "SELECT sum(price) AS s FROM books GROUP BY NULL HAVING s > ?"},
+	{
+		"sqlc.embed in RETURNING", "INSERT INTO authors (name) VALUES (@name) RETURNING sqlc.embed(authors), 1 AS one",
+		"/* @engine INSERT INTO authors (name) VALUES (@name) RETURNING sqlc.embed(authors), 1 AS one */ SELECT sqlc.embed(authors), 1 AS one FROM authors WHERE name = @name",
+	},
 	{"* over a column that needs quotes", `SELECT * FROM "order"`, `SELECT "select", "from", "a b", "type", func, "range", a_b FROM "order"`},
 	{"* over VALUES", "SELECT * FROM (VALUES (1, 'a'))", "SELECT column1, column2 FROM (VALUES (1, 'a'))"},
 }
 
 func command(sql string) string {
 	for _, verb := range []string{"INSERT", "UPDATE"} {
-		if strings.HasPrefix(sql, verb) || strings.Contains(sql, "*/ "+verb) {
+		if (strings.HasPrefix(sql, verb) || strings.Contains(sql, "*/ "+verb)) && !strings.Contains(sql, "RETURNING") {
 			return ":exec"
 		}
 	}
@@ -69,6 +73,10 @@ func TestTheEngineGetsTheStatementInTheComment(t *testing.T) {
 	s, ctx := filled(t), t.Context()
 	equal(t, "UPDATE FROM", must(s.RepriceFrom(ctx, "Bob")), int64(1))
 	equal(t, "an aggregate in order", must(s.TitlesInOrder(ctx, sql.NullInt64{Int64: 2, Valid: true})), text("two"))
+
+	whole := must(s.AddWhole(ctx, "Daniel"))
+	equal(t, "an embed of what is returned", whole.Author.Name, "Daniel")
+	equal(t, "beside it", whole.Letters, int64(6))
 
 	for text, want := range map[string]string{
 		"/* @engine SELECT id, name FROM items */ SELECT id":      "queries/items.sql:2:12 A: sqlc sees 1 columns, the engine 2",

@@ -183,11 +183,7 @@ func (g *generator) nameParam(q *query, p *param) {
 // nameResults gives results of RETURNING the names that the source gives them:
 // sqlc calls "upper(name) AS u" upper.
 func (g *generator) nameResults(q *query) {
-	returning := false
-	for _, t := range q.src.body {
-		returning = returning || t.isWord(q.src.file.text, "RETURNING")
-	}
-	if !returning || len(q.Columns) != len(q.facts.results) {
+	if !returns(q.src) || len(q.Columns) != len(q.facts.results) {
 		return
 	}
 	columns := slices.Clone(q.Columns)

@@ -80,6 +80,11 @@ func selects(q *sourceQuery) bool {
 	return false
 }
 
+// returns reports whether a statement has a RETURNING clause.
+func returns(q *sourceQuery) bool {
+	return slices.ContainsFunc(q.body, func(t token) bool { return t.isWord(q.file.text, "RETURNING") })
+}
+
 // writeOutFromSqlc replaces wildcards by the columns that sqlc has found, as
 // far as their number leaves no doubt.
 func (g *generator) writeOutFromSqlc(q *query) {

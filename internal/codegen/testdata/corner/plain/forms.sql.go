@@ -112,6 +112,48 @@ func (q *Queries) AddShapeExpr(ctx context.Context, a int64) (AddShapeExprRow, e
 	return i, stmt.Close()
 }
 
+var addWholeQuery = lido.Query{
+	Name:   "AddWhole",
+	SQL:    `INSERT INTO authors (name) VALUES (?1) RETURNING authors.id, authors.name, authors.bio, authors.born, length(name) AS letters`,
+	Source: "queries/forms.sql:120",
+	Reads:  []string{"authors", "books"},
+	Writes: []string{"authors"},
+}
+
+type AddWholeRow struct {
+	Author  Author
+	Letters sql.NullInt64
+}
+
+func (q *Queries) AddWhole(ctx context.Context, name string) (AddWholeRow, error) {
+	var i AddWholeRow
+	stmt, err := q.w.PrepareWrite(ctx, &addWholeQuery)
+	if err != nil {
+		return i, err
+	}
+	defer stmt.Close()
+	stmt.BindText(1, name)
+	row, err := stmt.Step()
+	if err != nil {
+		return i, err
+	}
+	if !row {
+		return i, lido.ErrNoRows
+	}
+	i.Author.ID = stmt.ColumnInt64(0)
+	i.Author.Name = stmt.ColumnText(1)
+	if stmt.ColumnType(2) != lido.Null {
+		i.Author.Bio = sql.NullString{String: stmt.ColumnText(2), Valid: true}
+	}
+	if stmt.ColumnType(3) != lido.Null {
+		i.Author.Born = sql.NullInt64{Int64: stmt.ColumnInt64(3), Valid: true}
+	}
+	if stmt.ColumnType(4) != lido.Null {
+		i.Letters = sql.NullInt64{Int64: stmt.ColumnInt64(4), Valid: true}
+	}
+	return i, stmt.Close()
+}
+
 var arrowParamQuery = lido.Query{
 	Name:     "ArrowParam",
 	SQL:      `SELECT data ->> ?1 AS found FROM books WHERE id = ?2`,

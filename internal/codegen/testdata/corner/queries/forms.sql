@@ -116,3 +116,9 @@ UPDATE books SET price = 0 WHERE title = @name;
 SELECT group_concat(title, ', ' ORDER BY title) AS titles FROM books WHERE author_id IS NOT DISTINCT FROM @author
 */
 SELECT group_concat(title, ', ') AS titles FROM books WHERE author_id IS @author;
+
+-- name: AddWhole :one
+/* @engine
+INSERT INTO authors (name) VALUES (@name) RETURNING sqlc.embed(authors), length(name) AS letters
+*/
+SELECT sqlc.embed(authors), length(name) AS letters FROM authors WHERE name = @name;
