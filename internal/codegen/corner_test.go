@@ -1,6 +1,7 @@
 package codegen_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/lidodb/lido/internal/codegen/testdata/corner/strict"
 	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/pool/pooltest"
+	"github.com/lidodb/lido/sqlite"
 )
 
 // The statements in testdata/corner are those that sqlc's own output gets
@@ -306,4 +308,27 @@ func TestAnEmbedWithoutItsRowIsNilOrAnErrorThatNamesTheOption(t *testing.T) {
 	}
 	must(q.AddAuthor(ctx, plain.AddAuthorParams{Name: "Ada"}))
 	must(q.Retitle(ctx, plain.RetitleParams{Title: "of somebody", ID: 1}))
+}
+
+func TestAnUncheckedQueryRunsOnWhatIsThereThen(t *testing.T) {
+	db, ctx := cornerDB(t), t.Context()
+	s := strict.NewStore(db)
+	if _, err := s.Elsewhere(ctx, strict.ElsewhereParams{}); err == nil || !strings.Contains(err.Error(), "no such table: elsewhere") {
+		t.Errorf("got %v", err)
+	}
+	err := db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error {
+		return c.Exec(ctx, "CREATE TABLE elsewhere (id INTEGER PRIMARY KEY, note TEXT NOT NULL)")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "a write", must(s.AddElsewhere(ctx, "a")), int64(1))
+	equal(t, "a read", must(s.Elsewhere(ctx, strict.ElsewhereParams{Ids: []int64{1, 2}, Note: "b"})), []strict.Elsewhere{{ID: 1, Note: "a"}})
+	err = s.Read(ctx, func(ctx context.Context, q *strict.ReadQueries) error {
+		_, err := q.Elsewhere(ctx, strict.ElsewhereParams{Note: "b"})
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }

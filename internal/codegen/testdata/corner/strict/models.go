@@ -28,6 +28,11 @@ type Book struct {
 	Added    sql.NullTime
 }
 
+type Elsewhere struct {
+	ID   int64
+	Note string
+}
+
 type Order struct {
 	Select int64
 	From   sql.NullString
