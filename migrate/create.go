@@ -36,7 +36,7 @@ const timestamps = 1e13
 // highest is a time itself. The name's words are joined by underscores.
 //
 // It locks a file in dir while it looks for the number, so that two Creates
-// with different names do not take the same one.
+// with different names do not take the same one; it waits up to 10 seconds.
 func Create(dir, name string) (path string, err error) {
 	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r)

@@ -46,7 +46,8 @@
 // Files with "-- +goose NO TRANSACTION", and Go migrations that take a *sql.DB,
 // are refused, for guarantee 1 cannot be given: most of them exist only to turn
 // foreign keys off, which is done here anyway. WithUnsafeNoTransaction lets them
-// run for what remains, such as VACUUM. Statements of transaction control inside
+// run for what remains, such as VACUUM. One that begins a transaction by SQL and
+// does not commit it is reported with ErrNotCommitted. Statements of transaction control inside
 // a migration are refused as well.
 //
 // # Order

@@ -81,6 +81,20 @@ func TestNothingRunsAfterTheEngineHasRolledBackWhatSQLBegan(t *testing.T) {
 	}
 }
 
+func TestWhatWasLostThroughTheDBDoesNotStayWithItsHandles(t *testing.T) {
+	_, handle := open(t, pool.Config{})
+	handle.SetMaxOpenConns(1)
+	exec(t, handle, people)
+	if _, err := handle.Exec("BEGIN; DELETE FROM people WHERE id = 2; INSERT OR ROLLBACK INTO people (name) VALUES ('Ada')"); !errors.Is(err, lido.ErrUnique) {
+		t.Fatal(err)
+	}
+	equal(t, "rows", one[int](t, handle, "SELECT count(*) FROM people"), 2)
+	exec(t, handle, "DELETE FROM people")
+	if err := begin(t, handle).Commit(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReleaseOfTheOutermostSavepointEndsWhatItBegan(t *testing.T) {
 	_, handle := open(t, pool.Config{})
 	exec(t, handle, people)
