@@ -15,12 +15,18 @@ import (
 func checkSaturation(cfg Config) Check {
 	var mu sync.Mutex
 	last := map[string]pool.PoolStat{}
+	var looked time.Time
 	return Check{
 		Name: PoolSaturation, Cost: Cheap, Interval: 15 * time.Second, Timeout: 5 * time.Second,
 		Run: func(_ context.Context, db *pool.DB) Result {
 			mu.Lock()
 			defer mu.Unlock()
 			st := db.Stat()
+			if time.Since(looked) < cfg.AcquireWait {
+				// Who waits has had no time to be given a connection.
+				st.Writer.Waiting, st.Readers.Waiting = 0, 0
+			}
+			looked = time.Now()
 			sides := []struct {
 				name, remedy string
 				now          pool.PoolStat

@@ -160,6 +160,14 @@ func TestWaitingForTheWriterIsSeenAsSaturation(t *testing.T) {
 		got <- err
 	}()
 	poll(t, func() bool { return db.Stat().Writer.Waiting == 1 })
+	// Two looks closer to each other than a wait that is too long say nothing.
+	patient := builtin(t, health.Config{AcquireWait: time.Hour}, health.PoolSaturation)
+	for range 2 {
+		want(t, runCheck(t, db, patient), health.OK)
+	}
+	hasty := builtin(t, health.Config{AcquireWait: time.Nanosecond}, health.PoolSaturation)
+	runCheck(t, db, hasty)
+	want(t, runCheck(t, db, hasty), health.Degraded, "1 caller waiting")
 	held.Release()
 	if err := <-got; err != nil {
 		t.Fatal(err)
