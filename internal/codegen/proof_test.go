@@ -118,6 +118,9 @@ func TestAnUncheckedQueryIsTakenAsItIsAndSaysSo(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
 	}
+	if got := contents(resp, report); got != "lido "+codegen.Version+": 2 queries, 1 of them read-only, 2 unchecked; 1 models\n" {
+		t.Errorf("report: %q", got)
+	}
 	if strings.Contains(text, "@unchecked") {
 		t.Error("the mark went into the comment")
 	}

@@ -247,13 +247,20 @@ func (f *goFile) tables(field string, names []string) {
 // successful plugin prints, hence a file.
 func (g *generator) report() *File {
 	var b bytes.Buffer
-	readOnly := 0
+	readOnly, unchecked := 0, 0
 	for _, q := range g.queries {
 		if q.facts.readOnly {
 			readOnly++
 		}
+		if q.unchecked {
+			unchecked++
+		}
 	}
-	fmt.Fprintf(&b, "lido %s: %d queries, %d of them read-only; %d models\n", Version, len(g.queries), readOnly, len(g.models))
+	fmt.Fprintf(&b, "lido %s: %d queries, %d of them read-only", Version, len(g.queries), readOnly)
+	if unchecked > 0 {
+		fmt.Fprintf(&b, ", %d unchecked", unchecked)
+	}
+	fmt.Fprintf(&b, "; %d models\n", len(g.models))
 	for _, name := range g.opts.idle {
 		fmt.Fprintf(&b, "option %s changes nothing: %s\n", name, idleOptions[name])
 	}
