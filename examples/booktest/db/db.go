@@ -9,6 +9,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"github.com/lidodb/lido"
 )
@@ -80,8 +81,13 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, q *Queri
 }
 
 // scanColumn reads a column into a type that database/sql knows how to fill.
+// NULL is a mistake, unless T has a Scan method that takes it.
 func scanColumn[T any](stmt lido.Stmt, i int) T {
 	var v sql.Null[T]
-	lido.ColumnScan(stmt, i, &v)
+	if scanner, ok := any(&v.V).(sql.Scanner); ok {
+		lido.ColumnScan(stmt, i, scanner)
+	} else if lido.ColumnScan(stmt, i, &v); !v.Valid {
+		stmt.Fail(fmt.Errorf("column %d: NULL does not fit into a %T", i, v.V))
+	}
 	return v.V
 }
