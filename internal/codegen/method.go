@@ -389,7 +389,7 @@ func (m *method) columns() {
 func (m *method) needsRow(model *structDef, at int) string {
 	for i, f := range model.fields {
 		if m.g.engine.notNull[strings.ToLower(model.table.Name)][strings.ToLower(f.dbName)] {
-			if _, plain := plainTypes[f.typ]; plain {
+			if _, plain := plainTypes[f.typ]; plain && f.typ != "[]byte" && f.typ != anyType { // those are nil
 				return "stmt.ColumnType(" + strconv.Itoa(at+i) + ") == lido.Null"
 			}
 		}

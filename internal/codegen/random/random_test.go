@@ -195,12 +195,28 @@ func order(t *testing.T, path string, p *random.Project) {
 		if !ok {
 			values = names[q.Name]
 		}
-		for at, name := range values {
-			number := at + 1
-			if m := numbered.FindStringSubmatch(name); m != nil {
-				number, _ = strconv.Atoi(m[1])
-			}
-			q.Order = append(q.Order, number)
+		q.Order = numbers(values)
+	}
+}
+
+// numbers are those of named parameters by their names; the others get what is
+// left, in their order.
+func numbers(names []string) []int {
+	list := make([]int, len(names))
+	taken := map[int]bool{}
+	for i, name := range names {
+		if m := numbered.FindStringSubmatch(name); m != nil {
+			list[i], _ = strconv.Atoi(m[1])
+			taken[list[i]] = true
 		}
 	}
+	next := 1
+	for i, n := range list {
+		for ; n == 0; next++ {
+			if !taken[next] {
+				n, list[i] = next, next
+			}
+		}
+	}
+	return list
 }

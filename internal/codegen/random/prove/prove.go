@@ -212,6 +212,8 @@ func (c *testCase) call(q *random.Query) {
 	c.n.calls++
 	where := fmt.Sprintf("%s.%s\n%s\narguments %s", c.subject.Name, q.Name, q.Source, show(args))
 	switch {
+	case wantErr == nil && gotErr != nil && strings.Contains(gotErr.Error(), absentRow) && holdsJSON(reflect.TypeOf(want)):
+		c.n.refusals++
 	case (gotErr == nil) != (wantErr == nil) || errors.Is(gotErr, sql.ErrNoRows) != errors.Is(wantErr, sql.ErrNoRows):
 		c.Fatalf("%s\nstock driver: %v\nlido: %v", where, wantErr, gotErr)
 	case gotErr != nil:
@@ -231,6 +233,27 @@ func (c *testCase) call(q *random.Query) {
 			c.Fatalf("%s\nthe tables hold in the stock driver's database\n%s\nand in lido's\n%s", where, want, got)
 		}
 	}
+}
+
+// absentRow is how Lido refuses the embed of a row that is not there. Where all
+// that could not be NULL is json.RawMessage, database/sql fails in another way,
+// which the reading of this package does not copy.
+const absentRow = "is absent, as an outer join allows"
+
+func holdsJSON(t reflect.Type) bool {
+	switch {
+	case t == reflect.TypeFor[json.RawMessage]():
+		return true
+	case t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer:
+		return holdsJSON(t.Elem())
+	case t.Kind() == reflect.Struct:
+		for f := range t.Fields() {
+			if holdsJSON(f.Type) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // bothEmpty is true for a nil slice and an empty one: emit_empty_slices decides.

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lidodb/lido"
@@ -166,6 +167,15 @@ func collect(v reflect.Value, targets *[]any, after *[]func()) {
 	case *any:
 		*targets = append(*targets, &anyTarget{p})
 		return
+	case *string:
+		*targets = append(*targets, &textTarget{set: func(s string) { *p = s }})
+		return
+	case *sql.NullString:
+		*targets = append(*targets, &textTarget{null: true, set: func(s string) { *p = sql.NullString{String: s, Valid: true} }})
+		return
+	case **string:
+		*targets = append(*targets, &textTarget{null: true, set: func(s string) { *p = &s }})
+		return
 	case *int64:
 		*targets = append(*targets, &intTarget{set: func(n int64) { *p = n }})
 		return
@@ -230,8 +240,6 @@ func (m *maybe) Scan(src any) error {
 	switch p := m.target.(type) {
 	case *float64:
 		return assign(p, src)
-	case *string:
-		return assign(p, src)
 	}
 	v := reflect.ValueOf(m.target).Elem() // a pointer to one of them
 	v.Set(reflect.New(v.Type().Elem()))
@@ -285,11 +293,7 @@ func (b *blobTarget) Scan(src any) error {
 	case string:
 		b.set([]byte(x))
 	default: // a number becomes its text
-		var n sql.Null[[]byte]
-		if err := n.Scan(src); err != nil {
-			return err
-		}
-		b.set(n.V)
+		return (&textTarget{set: func(s string) { b.set([]byte(s)) }}).Scan(src)
 	}
 	return nil
 }
@@ -355,5 +359,37 @@ func (t *intTarget) Scan(src any) error {
 	var n int64
 	err := assign(&n, src)
 	t.set(n)
+	return err
+}
+
+// textTarget gives a real number the text that SQLite gives it ("2.0", where
+// Go writes "2").
+type textTarget struct {
+	null bool
+	set  func(string)
+}
+
+// engine spells numbers.
+var engine = sync.OnceValues(func() (*sql.DB, error) { return sql.Open("sqlite", ":memory:") })
+
+func (t *textTarget) Scan(src any) error {
+	if src == nil && t.null {
+		return nil
+	}
+	if src == nil {
+		return errors.New("NULL is no text")
+	}
+	if f, ok := src.(float64); ok {
+		db, err := engine()
+		if err != nil {
+			return err
+		}
+		if err := db.QueryRow("SELECT CAST(? AS TEXT)", f).Scan(&src); err != nil {
+			return err
+		}
+	}
+	var s string
+	err := assign(&s, src)
+	t.set(s)
 	return err
 }
