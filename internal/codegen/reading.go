@@ -26,6 +26,9 @@ type reading struct {
 func (g *generator) read(q *query) *reading {
 	sql := q.stmt.sql()
 	tokens := significant(lex(sql))
+	if returns(q.src) {
+		return g.readSelect(q, sql, tokens)
+	}
 	depth, start := 0, 0
 	var first, last *reading
 	adds := true // EXCEPT and INTERSECT only take away
@@ -99,6 +102,9 @@ func (g *generator) readSelect(q *query, sql string, tokens []token) *reading {
 		}
 	}
 	r.lone = aggregate && !r.grouped
+	if returns(q.src) { // what was written, whatever it was made of
+		r.lone, r.optional = false, nil
+	}
 	return r
 }
 

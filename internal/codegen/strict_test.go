@@ -58,6 +58,11 @@ var nullCases = []struct{ sql, want string }{
 	{"SELECT name AS x FROM authors EXCEPT SELECT max(title) FROM books", "string"},
 	{"WITH a AS (SELECT bio FROM authors) SELECT bio AS x FROM a", "sql.NullString"},
 	{"SELECT x FROM (SELECT max(price) AS x FROM books) AS s", "interface{}"},
+	{"INSERT INTO books (title, price) SELECT max(name), 1 FROM authors RETURNING id AS x", "int64"},
+	{"INSERT INTO books (title, price) SELECT max(name), 1 FROM authors RETURNING author_id AS x", "sql.NullInt64"},
+	{"INSERT INTO books (title) SELECT bio FROM authors UNION SELECT max(name) FROM authors RETURNING title AS x", "string"},
+	{"UPDATE books SET price = (SELECT count(*) FROM authors) WHERE id = 1 RETURNING title AS x", "string"},
+	{"DELETE FROM authors WHERE id = 1 RETURNING bio AS x", "sql.NullString"},
 	{"SELECT CAST(bio AS TEXT) AS x FROM authors", "sql.NullString"},
 	{"SELECT CAST(name AS TEXT) AS x FROM authors", "string"},
 }
