@@ -71,7 +71,7 @@ func FuzzTheSourceParserTakesAnyText(f *testing.F) {
 		"", ";", "-- name: A :one\nSELECT ?1, @a, sqlc.arg(b), sqlc.slice('c') FROM t;",
 		"/* name: A :many */ SELECT sqlc.embed(t), * FROM \"t\" WHERE x'00' = [a] -- c\n;",
 		"CREATE TRIGGER t BEGIN CASE END; END; -- name: X :exec\n;", "-- name: A :one\nSELECT sqlc.", "'", "/*", "-- name: \xff :one\n\xff",
-		"-- name: A :one\nSELECT t.*, a * b, (SELECT * FROM u) FROM t RETURNING *;",
+		"-- name: A :one\nSELECT t.*, a * b, (SELECT * FROM u) FROM t RETURNING *;", "-- name: A :one\n/* @engine SELECT @a; */ SELECT 1;", "-- name: A :one\n/*@engine*/ SELECT 1",
 	} {
 		f.Add(seed)
 	}
