@@ -1,8 +1,10 @@
 package examples_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -38,5 +40,35 @@ func TestTheDocumentShowsTheTestedProgram(t *testing.T) {
 		if !slices.ContainsFunc(blocks, func(b string) bool { return strings.Contains(whole, b) && strings.Count(b, "\n") > 5 }) {
 			t.Errorf("docs/from-sqlc.md shows nothing of %s as it is", name)
 		}
+	}
+}
+
+// What the document calls proved is proved by a test of that name.
+func TestTheTestsThatTheDocumentNamesExist(t *testing.T) {
+	document, err := os.ReadFile(filepath.Join("..", "docs", "from-sqlc.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing := map[string]bool{}
+	for _, name := range regexp.MustCompile(`\bTest\w+`).FindAllString(string(document), -1) {
+		missing[name] = true
+	}
+	err = filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for name := range missing {
+			if strings.Contains(string(text), "func "+name+"(") {
+				delete(missing, name)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range missing {
+		t.Errorf("docs/from-sqlc.md names %s, which does not exist", name)
 	}
 }
