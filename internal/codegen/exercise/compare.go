@@ -1,7 +1,6 @@
 package exercise
 
 import (
-	"bytes"
 	"database/sql"
 	"fmt"
 	"reflect"
@@ -104,10 +103,6 @@ func flatten(to []any, v reflect.Value) []any {
 			return append(to, x.Time)
 		}
 		return append(to, nil)
-	case interface{ IsNull() bool }:
-		if x.IsNull() {
-			return append(to, nil)
-		}
 	}
 	switch v.Kind() {
 	case reflect.Bool:
@@ -139,7 +134,7 @@ func flatten(to []any, v reflect.Value) []any {
 			if v.IsNil() {
 				return append(to, nil)
 			}
-			return append(to, string(bytes.Clone(v.Bytes())))
+			return append(to, string(v.Bytes()))
 		}
 		for i := range v.Len() {
 			to = flatten(to, v.Index(i))

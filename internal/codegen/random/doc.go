@@ -26,8 +26,6 @@ type Column struct {
 	Class Class
 	// NotNull is also true for the columns of a primary key.
 	NotNull bool
-	// Generated columns are computed by the engine.
-	Generated bool
 }
 
 // Class is what a column is meant to hold.

@@ -15,7 +15,7 @@ type builder struct {
 	q             Query
 	source, stock strings.Builder
 	style         string
-	named         map[string]int // numbers of named parameters
+	named         []int // numbers of the named parameters so far
 	aliases       int
 }
 
@@ -23,7 +23,7 @@ type builder struct {
 var styles = []string{"sqlc.arg", "@", "?", "mixed"}
 
 func newBuilder(t *rapid.T, p *Project) *builder {
-	return &builder{t: t, p: p, style: pick(t, styles, "style"), named: map[string]int{}}
+	return &builder{t: t, p: p, style: pick(t, styles, "style")}
 }
 
 // put writes text that is the same in both forms.
@@ -33,7 +33,7 @@ func (b *builder) put(format string, args ...any) {
 	b.stock.WriteString(text)
 }
 
-// param writes a parameter; one in five is used again.
+// param writes a parameter, now and then one that is there already.
 func (b *builder) param(nullable bool) {
 	style := b.style
 	if style == "mixed" {
@@ -45,10 +45,15 @@ func (b *builder) param(nullable bool) {
 		fmt.Fprintf(&b.stock, "?%d", b.q.Params)
 		return
 	}
-	b.q.Params++
-	name := fmt.Sprintf("p%d", b.q.Params)
-	b.named[name] = b.q.Params
-	fmt.Fprintf(&b.stock, "?%d", b.q.Params)
+	number := b.q.Params + 1
+	if again := len(b.named) > 0 && !b.q.Insert && chance(b.t, 15, "again"); again {
+		number, nullable = pick(b.t, b.named, "which"), false
+	} else {
+		b.q.Params++
+		b.named = append(b.named, number)
+	}
+	name := fmt.Sprintf("p%d", number)
+	fmt.Fprintf(&b.stock, "?%d", number)
 	switch {
 	case nullable && chance(b.t, 30, "narg"):
 		fmt.Fprintf(&b.source, "sqlc.narg(%s)", name)

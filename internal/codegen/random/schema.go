@@ -75,22 +75,22 @@ func table(t *rapid.T, n int, earlier []Table) Table {
 		from = strictClasses
 	}
 	var defs, key []string
-	add := func(name string, class Class, decl string, notNull, generated bool) {
-		tab.Columns = append(tab.Columns, Column{Name: name, Class: class, NotNull: notNull, Generated: generated})
+	add := func(name string, class Class, decl string, notNull bool) {
+		tab.Columns = append(tab.Columns, Column{Name: name, Class: class, NotNull: notNull})
 		defs = append(defs, strings.TrimSpace(quoteName(name)+" "+decl))
 	}
 	withoutRowid := false
 	switch pick(t, []string{"rowid", "rowid", "autoincrement", "text", "pair", "none"}, "key") {
 	case "rowid":
-		add("id", Integer, "INTEGER PRIMARY KEY", true, false)
+		add("id", Integer, "INTEGER PRIMARY KEY", true)
 	case "autoincrement":
-		add("id", Integer, "INTEGER PRIMARY KEY AUTOINCREMENT", true, false)
+		add("id", Integer, "INTEGER PRIMARY KEY AUTOINCREMENT", true)
 	case "text":
-		add("id", Text, "TEXT NOT NULL PRIMARY KEY", true, false)
+		add("id", Text, "TEXT NOT NULL PRIMARY KEY", true)
 		withoutRowid = chance(t, 50, "without rowid")
 	case "pair":
-		add("id", Integer, "INTEGER NOT NULL", true, false)
-		add("part", Text, "TEXT NOT NULL", true, false)
+		add("id", Integer, "INTEGER NOT NULL", true)
+		add("part", Text, "TEXT NOT NULL", true)
 		key = []string{"id", "part"}
 		withoutRowid = chance(t, 50, "without rowid")
 	}
@@ -116,14 +116,14 @@ func table(t *rapid.T, n int, earlier []Table) Table {
 		if chance(t, 8, "unique") {
 			decl += " UNIQUE"
 		}
-		add(name, class, decl, notNull, false)
+		add(name, class, decl, notNull)
 	}
 	if len(earlier) > 0 && chance(t, 40, "refers") {
 		to := pick(t, earlier, "to")
 		if to.Columns[0].Name == "id" && !strings.Contains(to.SQL, "PRIMARY KEY (") {
 			decl := strings.ToUpper(string(to.Columns[0].Class)) + " REFERENCES " + to.Name + " (id)"
 			decl += pick(t, []string{"", " ON DELETE CASCADE", " ON DELETE SET NULL"}, "action")
-			add("parent_id", to.Columns[0].Class, decl, false, false)
+			add("parent_id", to.Columns[0].Class, decl, false)
 		}
 	}
 	if len(key) > 0 {
