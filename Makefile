@@ -27,7 +27,7 @@ RACE = CGO_ENABLED=1 $(GO) test -race \
 	-gcflags='modernc.org/sqlite/lib=-race=false' -gcflags='modernc.org/libc=-race=false'
 
 # What "make generate" writes.
-GENERATED = gen bench/lidogen bench/sqlcgen cmd/ledger/internal/sample
+GENERATED = gen bench/lidogen bench/sqlcgen cmd/ledger/internal/sample examples
 
 .PHONY: help
 help: ## list the targets
@@ -58,6 +58,7 @@ generate: ## write the generated code anew
 	$(GO) generate ./...
 	sqlc=$(CURDIR)/bin/sqlc-$$($(GO) list -m -f '{{.Version}}' github.com/sqlc-dev/sqlc); \
 		cd bench && "$$sqlc" generate
+	$(GO) test ./examples -update
 
 .PHONY: migrate
 migrate: engine ## bring a database to the newest schema; DB=data/ledger.db

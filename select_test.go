@@ -52,7 +52,7 @@ func TestSelectReadsRowsIntoFieldsByName(t *testing.T) {
 		{base: base{3, &one}, Name: "bread", Cost: sql.NullFloat64{Float64: 3, Valid: true}, Seen: &day, Extra: "x"},
 	}
 	q := lido.NewSQL("Items", "SELECT id, parent_id, name, price, seen, tags, data, 'x' AS extra FROM item WHERE price > ?", 1).
-		Add("AND id IN (SELECT value FROM json_each(?))", lido.List([]int64{1, 2, 3})).
+		Add("AND id IN (SELECT +value FROM json_each(?))", lido.List([]int64{1, 2, 3})).
 		OneOf("id", "name", "ORDER BY name", "id", "ORDER BY id")
 	for range 2 { // the statement may run again
 		got, err := lido.Select[item](t.Context(), db, q)

@@ -66,7 +66,7 @@ func (q *SQL) OneOf(key string, pairs ...constant) *SQL {
 func (q *SQL) String() string { return q.text.String() }
 
 // List is a parameter that stands for all values of v, in a place such as
-// "id IN (SELECT value FROM json_each(?))"; see BindSlice.
+// "id IN (SELECT +value FROM json_each(?))"; see BindSlice.
 func List[T any](v []T) any { return list[T](v) }
 
 type list[T any] []T

@@ -159,8 +159,10 @@ func ColumnScan(s Stmt, i int, dst sql.Scanner) {
 	}
 }
 
-// BindSlice sets parameter i to v as a JSON array, for "IN (SELECT value FROM
-// json_each(?))". One SQL text then serves every length, the empty one too.
+// BindSlice sets parameter i to v as a JSON array, for "IN (SELECT +value FROM
+// json_each(?))". One SQL text then serves every length, the empty one too. The
+// plus makes the elements compare as parameters do; without it a column of text
+// would not find a number that is written as one.
 // A nil or absent element is NULL, which IN never matches. Blobs are written
 // in hexadecimal; the generated SQL turns them back with unhex. Where elements
 // of one slice may be of several types, a blob is {"blob":"00ff"}.

@@ -1,0 +1,139 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/pool"
+)
+
+type service struct {
+	name     string
+	log      *[]string
+	startErr error
+}
+
+func (s *service) Start(context.Context, *pool.DB) error {
+	*s.log = append(*s.log, "start "+s.name)
+	return s.startErr
+}
+
+func (s *service) Stop(context.Context) error {
+	*s.log = append(*s.log, "stop "+s.name)
+	return nil
+}
+
+func TestServicesStartInOrderAfterPrepareAndStopInReverse(t *testing.T) {
+	var log []string
+	db := openDB(t, pool.Config{
+		Prepare:  func(context.Context, *pool.DB) error { log = append(log, "prepare"); return nil },
+		Services: []pool.Service{&service{name: "a", log: &log}, &service{name: "b", log: &log}},
+	})
+	for range 2 {
+		if err := db.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := fmt.Sprint(log); got != "[prepare start a start b stop b stop a]" {
+		t.Error(got)
+	}
+}
+
+func TestCloseInterruptsWhatRunsAndNamesWhoHolds(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	ctx := t.Context()
+	started := make(chan struct{})
+	result := make(chan error)
+	go func() {
+		result <- db.Read(ctx, func(ctx context.Context, r lido.Reader) error {
+			close(started)
+			_, err := scalar(ctx, r, endless)
+			return err
+		})
+	}()
+	<-started
+	short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	if err := db.Close(short); err != nil {
+		t.Errorf("a statement that can be interrupted must not keep Close from finishing: %v", err)
+	}
+	if err := <-result; !errors.Is(err, lido.ErrInterrupted) {
+		t.Error(err)
+	}
+	_, connErr := db.OpenConn(ctx)
+	for _, err := range []error{
+		db.Read(ctx, func(context.Context, lido.Reader) error { return nil }),
+		db.Write(ctx, func(context.Context, lido.Tx) error { return nil }),
+		run(ctx, db, insertItem, "x"),
+		connErr,
+	} {
+		if !errors.Is(err, lido.ErrClosed) {
+			t.Error(err)
+		}
+	}
+}
+
+func TestCloseNamesWhoStillHoldsAConnectionAndCanBeTriedAgain(t *testing.T) {
+	// holder                      closer
+	// Read, waits for leave
+	//                             Close gives up, naming the holder
+	// leaves
+	//                             Close again: done
+	path := filepath.Join(t.TempDir(), "test.db")
+	db, err := pool.Open(t.Context(), path, pool.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, leave, left := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		left <- db.Read(t.Context(), func(context.Context, lido.Reader) error {
+			close(held)
+			<-leave // not in the engine, where nothing can interrupt it
+			return nil
+		})
+	}()
+	<-held
+	short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	err = db.Close(short)
+	var heldErr *pool.HeldError
+	if !errors.As(err, &heldErr) || len(heldErr.Holders) != 1 || !strings.Contains(err.Error(), "close_test.go:") {
+		t.Errorf("%v", err)
+	}
+	close(leave)
+	if err := <-left; err != nil {
+		t.Error(err)
+	}
+	if err := db.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("-wal is left: %v", err)
+	}
+}
+
+func TestIdleAndOldConnectionsAreRecycled(t *testing.T) {
+	db := openDB(t, pool.Config{MaxReaders: 2, IdleTimeout: 5 * time.Millisecond, MaxLifetime: 20 * time.Millisecond, LifetimeJitter: time.Millisecond})
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		count(t, t.Context(), db)
+		s := db.Stat()
+		if s.Readers.Destroyed.Idle+s.Writer.Destroyed.Idle > 0 && s.Readers.Destroyed.Lifetime+s.Writer.Destroyed.Lifetime > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing was recycled: %+v", s)
+		}
+	}
+	if err := run(t.Context(), db, insertItem, "after"); err != nil {
+		t.Error(err)
+	}
+}

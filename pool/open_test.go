@@ -1,0 +1,324 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/pool"
+	"github.com/lidodb/lido/sqlite"
+)
+
+func TestOpenReadsEveryPragmaBack(t *testing.T) {
+	db := openDB(t, pool.Config{MaxReaders: 2, Synchronous: pool.SynchronousFull})
+	check := func(ctx context.Context, c *sqlite.Conn) error {
+		for name, want := range map[string]string{
+			"journal_mode": "wal", "synchronous": "2", "cache_size": "-64000", "mmap_size": "268435456",
+			"foreign_keys": "1", "trusted_schema": "0", "cell_size_check": "1", "journal_size_limit": "67108864",
+			"wal_autocheckpoint": "1000",
+		} {
+			if got, err := c.QueryText(ctx, "PRAGMA "+name); got != want || err != nil {
+				t.Errorf("%s = %s (%v), want %s", name, got, err, want)
+			}
+		}
+		return nil
+	}
+	if err := errors.Join(db.WithReader(t.Context(), check), db.WithWriter(t.Context(), check)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReadersAreOpenedWhenTheyAreFirstNeeded(t *testing.T) {
+	db := openDB(t, pool.Config{MaxReaders: 2})
+	if s := db.Stat(); s.Readers.Created != 0 || s.Writer.Created != 1 {
+		t.Errorf("%+v", s)
+	}
+	count(t, t.Context(), db)
+	count(t, t.Context(), db)
+	if s := db.Stat(); s.Readers.Created != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestBadConfigurationsAreRefusedByTheNameOfTheirField(t *testing.T) {
+	for field, cfg := range map[string]pool.Config{
+		"MaxReaders":      {MaxReaders: -1},
+		"MinIdleReaders":  {MaxReaders: 2, MinIdleReaders: 3},
+		"BusyTimeout":     {BusyTimeout: -1},
+		"LifetimeJitter":  {MaxLifetime: -1, LifetimeJitter: 1},
+		"Synchronous":     {Synchronous: 7},
+		"CacheTotalBytes": {MaxReaders: 8, CacheBytes: 64 << 20, CacheTotalBytes: 128 << 20},
+		"StmtCacheCount":  {StmtCacheCount: -1},
+		"Prepare":         {ReadOnly: true, Prepare: func(context.Context, *pool.DB) error { return nil }},
+		"Services[0]":     {Services: []pool.Service{nil}},
+	} {
+		path := filepath.Join(t.TempDir(), "test.db")
+		db, err := pool.Open(t.Context(), path, cfg)
+		if err == nil {
+			t.Errorf("%s: accepted", field)
+			_ = db.Close(t.Context())
+			continue
+		}
+		if !strings.Contains(err.Error(), field) {
+			t.Errorf("%s is not named: %v", field, err)
+		}
+		if _, err := os.Stat(path); err == nil {
+			t.Errorf("%s: a file was created", field)
+		}
+	}
+}
+
+func TestOpenSaysWhatIsWrongWithTheFile(t *testing.T) {
+	dir := t.TempDir()
+	garbage := filepath.Join(dir, "garbage.db")
+	text := strings.Repeat("not a database ", 100)
+	if err := os.WriteFile(garbage, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		garbage:                               "restore a backup",
+		dir:                                   "is a directory",
+		filepath.Join(dir, "no", "folder.db"): "folder must exist",
+		":memory:":                            "name a file",
+		"":                                    "name a file",
+	} {
+		db, err := pool.Open(t.Context(), path, pool.Config{})
+		if err == nil {
+			t.Errorf("%q was opened", path)
+			_ = db.Close(t.Context())
+			continue
+		}
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+	if _, err := pool.Open(t.Context(), filepath.Join(dir, "absent.db"), pool.Config{MustExist: true}); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(garbage); string(got) != text || err != nil {
+		t.Error("the file was changed")
+	}
+}
+
+func TestASecondOpenOfTheSameFileIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	db := openDBAt(t, path, pool.Config{})
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{path, link} {
+		if _, err := pool.Open(t.Context(), p, pool.Config{}); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+	if err := db.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	openDBAt(t, path, pool.Config{})
+}
+
+func TestAFailureInPrepareOrStartUndoesOpen(t *testing.T) {
+	boom := errors.New("boom")
+	path := filepath.Join(t.TempDir(), "test.db")
+	if _, err := pool.Open(t.Context(), path, pool.Config{Prepare: func(context.Context, *pool.DB) error { return boom }}); !errors.Is(err, boom) {
+		t.Error(err)
+	}
+	var log []string
+	_, err := pool.Open(t.Context(), path, pool.Config{Services: []pool.Service{
+		&service{name: "a", log: &log}, &service{name: "b", log: &log, startErr: boom}}})
+	if !errors.Is(err, boom) {
+		t.Error(err)
+	}
+	if got := fmt.Sprint(log); got != "[start a start b stop b stop a]" {
+		t.Error(got)
+	}
+	openDBAt(t, path, pool.Config{}) // the claim on the file was given up
+}
+
+func TestAFolderThatCannotBeWrittenToIsNamed(t *testing.T) {
+	if dir := os.Getenv("LIDO_TEST_READONLY_FOLDER"); dir != "" {
+		_, err := pool.Open(t.Context(), filepath.Join(dir, "test.db"), pool.Config{})
+		if err == nil || !strings.Contains(err.Error(), "must be able to write") || !strings.Contains(err.Error(), dir) {
+			t.Error(err)
+		}
+		return
+	}
+	dir, err := os.MkdirTemp("", "readonly-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	// Go builds the test where only its user can run it.
+	home, err := os.MkdirTemp("", "anyone-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(home) })
+	if err := os.Chmod(home, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	self := filepath.Join(home, "pool.test")
+	program, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(self, program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), "LIDO_TEST_READONLY_FOLDER="+dir)
+	cmd.Dir = os.TempDir()
+	if os.Geteuid() == 0 {
+		asNobody(cmd)
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	if entries, err := os.ReadDir(dir); len(entries) != 0 || err != nil {
+		t.Error(entries, err)
+	}
+}
+
+func TestTheSameNewFileThroughALinkedFolderIsTheSameFile(t *testing.T) {
+	real := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		name := "x.db"
+		opened := make(chan *pool.DB, 2)
+		for _, dir := range []string{real, link} {
+			go func() {
+				db, _ := pool.Open(t.Context(), filepath.Join(dir, name), pool.Config{})
+				opened <- db
+			}()
+		}
+		a, b := <-opened, <-opened
+		if (a == nil) == (b == nil) {
+			t.Error("want one of two pools on one file")
+		}
+		for _, db := range []*pool.DB{a, b} {
+			if db != nil {
+				if err := errors.Join(run(t.Context(), db, &lido.Query{Name: "Create", SQL: "CREATE TABLE t(a)"})); err != nil {
+					t.Error(err)
+				}
+				if s := db.Stat(); s.WALBytes == 0 || !strings.HasPrefix(db.Path(), real) {
+					t.Errorf("the WAL of %s is not seen: %+v", db.Path(), s)
+				}
+				if err := db.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if err := os.Remove(filepath.Join(real, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAConnectionThatPrepareKeptDoesNotBarTheFileForEver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	boom := errors.New("boom")
+	var kept *pool.Conn
+	_, err := pool.Open(t.Context(), path, pool.Config{Prepare: func(ctx context.Context, db *pool.DB) (err error) {
+		kept, err = db.AcquireReader(ctx)
+		return errors.Join(err, boom)
+	}})
+	var held *pool.HeldError
+	if !errors.Is(err, boom) || !errors.As(err, &held) {
+		t.Fatal(err)
+	}
+	if _, err := pool.Open(t.Context(), path, pool.Config{}); err == nil {
+		t.Error("the file was opened beside a connection that is still out")
+	}
+	kept.Release()
+	openDBAt(t, path, pool.Config{})
+}
+
+func TestReadersThatAreKeptIdleDoNotRaceTheFirstOpen(t *testing.T) {
+	for range 10 {
+		db := openDB(t, pool.Config{MaxReaders: 2, MinIdleReaders: 2})
+		if s := db.Stat(); s.Readers.Destroyed.Total() != 0 || s.Readers.OpenFailedCount != 0 {
+			t.Errorf("%+v", s.Readers)
+		}
+	}
+}
+
+func TestAReadOnlyDatabaseLeavesNoWALThatWasNotThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	db := openDBAt(t, path, pool.Config{})
+	if err := errors.Join(run(t.Context(), db, insertItem, "a"), db.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	reader := openDBAt(t, path, pool.Config{ReadOnly: true}) // its cleanup looks for -wal
+	if n := count(t, t.Context(), reader); n != 1 {
+		t.Error(n)
+	}
+	for _, err := range []error{
+		run(t.Context(), reader, insertItem, "b"),
+		reader.Write(t.Context(), func(context.Context, lido.Tx) error { return nil }),
+	} {
+		if !errors.Is(err, lido.ErrReadOnly) || !strings.Contains(err.Error(), "Config.ReadOnly") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestEveryConnectionHasTheFunctionsOfOnConnect(t *testing.T) {
+	db := openDB(t, pool.Config{MaxReaders: 2, OnConnect: func(_ context.Context, c *sqlite.Conn) error {
+		return c.CreateFunction("twice", 1, true, func(args []sqlite.Value) (any, error) { return args[0].Int64() * 2, nil })
+	}})
+	ctx := t.Context()
+	twice := &lido.Query{Name: "Twice", SQL: "SELECT twice(21)", ReadOnly: true}
+	err := db.Read(ctx, func(inner context.Context, r lido.Reader) error {
+		n, err := scalar(inner, r, twice)
+		if n != 42 {
+			t.Error(n)
+		}
+		other, otherErr := scalar(ctx, db, twice) // on the second reader
+		if other != 42 {
+			t.Error(other)
+		}
+		return errors.Join(err, otherErr)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run(ctx, db, &lido.Query{Name: "Insert", SQL: "INSERT INTO item(name) VALUES(twice(21))", Writes: []string{"item"}}); err != nil {
+		t.Error(err)
+	}
+	c, err := db.OpenConn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.QueryInt64(ctx, "SELECT twice(name) FROM item"); n != 84 || err != nil {
+		t.Error(n, err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if s := db.Stat(); s.Readers.Destroyed.Total()+s.Writer.Destroyed.Total() != 0 {
+		t.Errorf("connections are not kept: %+v", s)
+	}
+}
+
+func TestAnErrorOfOnConnectUndoesOpen(t *testing.T) {
+	boom := errors.New("boom")
+	path := filepath.Join(t.TempDir(), "test.db")
+	if _, err := pool.Open(t.Context(), path, pool.Config{OnConnect: func(context.Context, *sqlite.Conn) error { return boom }}); !errors.Is(err, boom) {
+		t.Error(err)
+	}
+	openDBAt(t, path, pool.Config{})
+}
