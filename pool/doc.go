@@ -15,6 +15,9 @@
 //   - Read gives one snapshot, pinned before the closure runs. Write commits
 //     when the closure returns nil and rolls back when it returns an error,
 //     panics or ends the goroutine. No statement runs in autocommit by accident.
+//   - Single writes that wait for the writer at the same time share one
+//     transaction and its commit. Each succeeds or fails alone, and is answered
+//     after the commit; nobody is told success that was thrown away.
 //   - When the engine throws a transaction away in the middle, every later call
 //     in it fails; nothing escapes into a transaction of its own.
 //   - Cancelling a context ends every wait: for a connection, for another

@@ -199,6 +199,7 @@ func (db *DB) serve(r *Resource[*sqlite.Conn], leader *member) {
 	if !g.others() {
 		m := g.next(false)
 		taken = append(taken, m)
+		c.ForgetChanges()
 		err := m.rec.runOn(m.rec.ctx, c, 0)
 		switch {
 		case err == nil:

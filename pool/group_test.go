@@ -183,8 +183,11 @@ func TestAMemberSeesNothingOfTheOneBefore(t *testing.T) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
+	if err := run(t.Context(), db, state, "e"); err != nil { // nor by itself
+		t.Fatal(err)
+	}
 	found, err := names(t.Context(), db)
-	if err != nil || !found["0/0/b"] || !found["0/0/d"] {
+	if err != nil || !found["0/0/b"] || !found["0/0/d"] || !found["0/0/e"] {
 		t.Error(found, err)
 	}
 }
