@@ -41,7 +41,9 @@ engine:
 
 .PHONY: run
 run: engine ## serve the ledger, with sample books; ADDR=127.0.0.1:8080 DATA=data
-	$(GO) run ./cmd/ledger serve --addr $(ADDR) --data $(DATA)
+	@$(GO) build -o bin/ledger ./cmd/ledger
+	@# Not "go run", which would call Ctrl-C an error.
+	@exec bin/ledger serve --addr $(ADDR) --data $(DATA)
 
 .PHONY: test
 test: engine ## run all tests
