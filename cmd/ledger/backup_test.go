@@ -37,6 +37,10 @@ type posters struct {
 	acked []int64
 	errs  []error
 
+	// ration is what may still be posted. Without a bound the books would grow
+	// with the square of the rounds on a fast machine.
+	ration chan struct{}
+
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 }
@@ -47,10 +51,15 @@ const coffee = `{"date": "2025-12-31", "description": "Coffee", "postings": [
 
 func startPosters(ctx context.Context, url string, n int) *posters {
 	ctx, stop := context.WithCancel(ctx)
-	p := &posters{stop: stop}
+	p := &posters{stop: stop, ration: make(chan struct{}, postsPerRound)}
 	for range n {
 		p.wg.Go(func() {
 			for ctx.Err() == nil {
+				select {
+				case <-p.ration:
+				case <-ctx.Done():
+					return
+				}
 				id, err := post(ctx, url)
 				p.mu.Lock()
 				if err == nil {
@@ -63,6 +72,20 @@ func startPosters(ctx context.Context, url string, n int) *posters {
 		})
 	}
 	return p
+}
+
+// postsPerRound is enough to keep the posters busy for longer than a backup.
+const postsPerRound = 500
+
+// refill lets the posters go on.
+func (p *posters) refill() {
+	for {
+		select {
+		case p.ration <- struct{}{}:
+		default:
+			return
+		}
+	}
 }
 
 func post(ctx context.Context, url string) (int64, error) {
@@ -131,6 +154,7 @@ func TestBackupsUnderPostsHoldWhatWasAcknowledged(t *testing.T) {
 	defer p.stop()
 	during := 0
 	for round := range rounds {
+		p.refill()
 		before := p.acknowledged()
 		result, err := service.Backup(t.Context())
 		if err != nil {
