@@ -126,6 +126,9 @@ func TestAMemberOverItsTimeRunsAgainByItself(t *testing.T) {
 	if n := count(t, t.Context(), db); n != 400_002 {
 		t.Error(n)
 	}
+	if s := db.Stat(); s.Grouped != 0 { // it shared a commit with nobody
+		t.Errorf("%+v", s)
+	}
 }
 
 func TestAMemberWithManyRowsRunsAgainByItself(t *testing.T) {
@@ -156,6 +159,9 @@ func TestAMemberWithManyRowsRunsAgainByItself(t *testing.T) {
 	}
 	if n := count(t, t.Context(), db); n != 5002 {
 		t.Error(n)
+	}
+	if s := db.Stat(); s.Grouped != 0 { // it shared a commit with nobody
+		t.Errorf("%+v", s)
 	}
 }
 
@@ -189,6 +195,33 @@ func TestAMemberSeesNothingOfTheOneBefore(t *testing.T) {
 	found, err := names(t.Context(), db)
 	if err != nil || !found["0/0/b"] || !found["0/0/d"] || !found["0/0/e"] {
 		t.Error(found, err)
+	}
+}
+
+func TestACallerBehindTheLeaderLeavesWhileTheWriterIsHeld(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	w, err := db.AcquireWriter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	leader, follower := make(chan error, 1), make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { leader <- run(t.Context(), db, insertItem, "leader") }()
+	waitUntil(t, func() bool { return db.Stat().Queued == 1 })
+	go func() { follower <- run(ctx, db, insertItem, "follower") }()
+	waitUntil(t, func() bool { return db.Stat().Queued == 2 })
+	cancel()
+	select {
+	case err := <-follower:
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it waits for the writer all the same")
+	}
+	w.Release()
+	if err := <-leader; err != nil {
+		t.Error(err)
 	}
 }
 
