@@ -1,7 +1,8 @@
 // Command bench measures what a typed call costs against the same statement
 // straight on the engine, and against sqlc's own output on the stock driver,
-// all in one run. It prints times and allocations of one call and the ratio to
-// the engine alone. The figures are medians of rounds that take turns, so that
+// all in one run. It prints times and allocations of one call, the ratio to the
+// first of those that do the same, and the target where there is one. With
+// -load it measures many goroutines at once. The figures are medians of rounds that take turns, so that
 // a machine that slows down for a moment slows all of them.
 package main
 
@@ -59,8 +60,9 @@ func fail(err error) {
 
 // contender runs one operation in its own way.
 type contender struct {
-	name string
-	run  func(b *testing.B)
+	name   string
+	run    func(b *testing.B)
+	target string // what is asked of it, or empty
 }
 
 // operation is what all contenders do; the first is the baseline.
@@ -98,10 +100,20 @@ func run(dir string, rounds int) error {
 	}
 	defer stock.Close()
 
+	anything, err := pool.New(pool.Options[int]{
+		Name: "thing", MaxCount: 1,
+		Open:  func(context.Context) (int, error) { return 0, nil },
+		Close: func(int) {},
+	})
+	if err != nil {
+		return err
+	}
+	defer anything.Close(ctx)
+
 	fmt.Printf("SQLite %s, %d rows, median of %d rounds\n\n", sqlite.Version(), items, rounds)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "operation\tns\tallocs\tbytes\tto engine\t")
-	for _, op := range operations(ctx, engine, db, stock) {
+	fmt.Fprintln(w, "operation\tns\tallocs\tbytes\tto first\ttarget\t")
+	for _, op := range operations(ctx, engine, db, anything, stock) {
 		results := make([][]testing.BenchmarkResult, len(op.contenders))
 		for range rounds {
 			for i, c := range op.contenders {
@@ -119,7 +131,7 @@ func run(dir string, rounds int) error {
 			if i == 0 {
 				base = ns
 			}
-			fmt.Fprintf(w, "%s, %s\t%.0f\t%d\t%d\t%.2f\t\n", op.name, c.name, ns, r.AllocsPerOp(), r.AllocedBytesPerOp(), ns/base)
+			fmt.Fprintf(w, "%s, %s\t%.0f\t%d\t%d\t%.2f\t%s\t\n", op.name, c.name, ns, r.AllocsPerOp(), r.AllocedBytesPerOp(), ns/base, c.target)
 		}
 	}
 	return w.Flush()
@@ -130,30 +142,30 @@ func median(rs []testing.BenchmarkResult) testing.BenchmarkResult {
 	return rs[len(rs)/2]
 }
 
-func operations(ctx context.Context, engine *direct, db *pool.DB, stock *sql.DB) []operation {
+func operations(ctx context.Context, engine *direct, db *pool.DB, anything *pool.Pool[int], stock *sql.DB) []operation {
 	typed, plain := lidogen.NewStore(db), sqlcgen.New(stock)
 	insert := lidogen.InsertItemParams{Name: "a new item of some length", Email: "someone@example.com", Price: 1999}
 
 	return []operation{
 		{"one row by key", []contender{
-			{"engine alone", loop(func(i int64) error { _, err := engine.getItem(1 + i%items); return err })},
-			{"lido", loop(func(i int64) error { _, err := typed.GetItem(ctx, 1+i%items); return err })},
-			{"sqlc on the stock driver", loop(func(i int64) error { _, err := plain.GetItem(ctx, 1+i%items); return err })},
+			{name: "engine alone", run: loop(func(i int64) error { _, err := engine.getItem(1 + i%items); return err })},
+			{name: "lido", run: loop(func(i int64) error { _, err := typed.GetItem(ctx, 1+i%items); return err }), target: "at most 1.25"},
+			{name: "sqlc on the stock driver", run: loop(func(i int64) error { _, err := plain.GetItem(ctx, 1+i%items); return err })},
 		}},
 		{"list of 1,000 rows", []contender{
-			{"engine alone", loop(func(int64) error { return want1000(engine.listItems(1000)) })},
-			{"lido", loop(func(int64) error { return want1000(typed.ListItems(ctx, 1000)) })},
-			{"sqlc on the stock driver", loop(func(int64) error { return want1000(plain.ListItems(ctx, 1000)) })},
+			{name: "engine alone", run: loop(func(int64) error { return want1000(engine.listItems(1000)) })},
+			{name: "lido", run: loop(func(int64) error { return want1000(typed.ListItems(ctx, 1000)) }), target: "at most 1.1"},
+			{name: "sqlc on the stock driver", run: loop(func(int64) error { return want1000(plain.ListItems(ctx, 1000)) })},
 		}},
 		{"1,000 inserts in a transaction", []contender{
-			{"engine alone", loop(func(int64) error {
+			{name: "engine alone", run: loop(func(int64) error {
 				err := engine.run(engine.begin)
 				for range 1000 {
 					err = errors.Join(err, engine.insertItem(insert.Name, insert.Email, insert.Price))
 				}
 				return errors.Join(err, engine.run(engine.rollback))
 			})},
-			{"lido", loop(func(int64) error {
+			{name: "lido", run: loop(func(int64) error {
 				return undone(typed.Write(ctx, func(ctx context.Context, q *lidogen.Queries) error {
 					for range 1000 {
 						if err := q.InsertItem(ctx, insert); err != nil {
@@ -162,8 +174,8 @@ func operations(ctx context.Context, engine *direct, db *pool.DB, stock *sql.DB)
 					}
 					return errUndo
 				}))
-			})},
-			{"sqlc on the stock driver", loop(func(int64) error {
+			}), target: "at most 1.3"},
+			{name: "sqlc on the stock driver", run: loop(func(int64) error {
 				tx, err := stock.BeginTx(ctx, nil)
 				if err != nil {
 					return err
@@ -177,7 +189,25 @@ func operations(ctx context.Context, engine *direct, db *pool.DB, stock *sql.DB)
 				return tx.Rollback()
 			})},
 		}},
+		{"acquire and release", []contender{
+			{name: "pool of anything", run: loop(func(int64) error { return acquireAndRelease(ctx, anything) }), target: "at most 250 ns, no allocation"},
+			{name: "reader of a database", run: loop(func(int64) error {
+				c, err := db.AcquireReader(ctx)
+				if err == nil {
+					c.Release()
+				}
+				return err
+			})},
+		}},
 	}
+}
+
+func acquireAndRelease(ctx context.Context, p *pool.Pool[int]) error {
+	r, err := p.Acquire(ctx)
+	if err == nil {
+		r.Release()
+	}
+	return err
 }
 
 // errUndo rolls back, which keeps every round at the same number of rows.
