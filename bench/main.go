@@ -44,7 +44,11 @@ func main() {
 		fail(err)
 	}
 	if *concurrent {
-		err = load(context.Background(), dir, *length)
+		err = errors.Join(
+			load(context.Background(), dir, *length),
+			readers(context.Background(), dir, *rounds, *length),
+			memory(context.Background(), dir),
+		)
 	} else {
 		err = run(dir, *rounds)
 	}
@@ -140,6 +144,11 @@ func run(dir string, rounds int) error {
 func median(rs []testing.BenchmarkResult) testing.BenchmarkResult {
 	slices.SortFunc(rs, func(a, b testing.BenchmarkResult) int { return int(a.NsPerOp() - b.NsPerOp()) })
 	return rs[len(rs)/2]
+}
+
+func medianOf(vs []float64) float64 {
+	slices.Sort(vs)
+	return vs[len(vs)/2]
 }
 
 func operations(ctx context.Context, engine *direct, db *pool.DB, anything *pool.Pool[int], stock *sql.DB) []operation {

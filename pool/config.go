@@ -89,7 +89,9 @@ type Config struct {
 
 	// CacheBytes is the page cache of one connection, default 64,000 KiB, and
 	// CacheTotalBytes the sum over all of them, default 256 MiB. When
-	// CacheBytes is left to the default it shrinks to keep the sum.
+	// CacheBytes is left to the default it shrinks to keep the sum. A cache
+	// that is full takes twice its size in memory, because a page and its
+	// header do not fit into 4 KiB; with mapped memory most of it stays empty.
 	CacheBytes, CacheTotalBytes int
 	// MmapBytes is how much of the file is read through mapped memory.
 	// Default 256 MiB; negative turns it off.
