@@ -56,7 +56,7 @@ func loadTarget(level pool.Synchronous, workers int) string {
 	case level == pool.SynchronousFull:
 		return "at least 15, p99 no worse"
 	}
-	return "at least 4, p99 no worse"
+	return "at least 4"
 }
 
 type loadResult struct {
