@@ -44,14 +44,21 @@ func WithSchemaChanges() Option {
 // Limits set on the *sql.DB count handles, not connections to the file, and
 // are best left alone: db has its own.
 func OpenDB(db *pool.DB, opts ...Option) *sql.DB {
+	return sql.OpenDB(NewConnector(db, opts...))
+}
+
+// NewConnector returns what OpenDB makes its *sql.DB from: for libraries that
+// wrap a driver.Connector, be it to trace or to count, before sql.OpenDB gets
+// it. It opens nothing, and nothing of it has to be closed.
+func NewConnector(db *pool.DB, opts ...Option) driver.Connector {
 	if db == nil {
-		panic("stdlib: OpenDB without a pool")
+		panic("stdlib: a *sql.DB without a pool")
 	}
 	c := &connector{db: db, readOnly: db.Config().ReadOnly}
 	for _, opt := range opts {
 		opt(c)
 	}
-	return sql.OpenDB(c)
+	return c
 }
 
 // connector makes the handles that database/sql calls connections. It is safe
