@@ -23,6 +23,7 @@ var (
 	ErrCorrupt     = errors.New("database file is damaged or not a database")
 	ErrFull        = errors.New("disk or database is full")
 	ErrInterrupted = errors.New("interrupted")
+	ErrTooBig      = errors.New("string, blob or row too big")
 
 	// ErrNested: the database was called from inside its own Read or Write
 	// closure. Use the handle that the closure was given.
@@ -47,6 +48,7 @@ const (
 	codeInterrupt  = 9
 	codeCorrupt    = 11
 	codeFull       = 13
+	codeTooBig     = 18
 	codeConstraint = 19
 	codeNotADB     = 26
 
@@ -129,6 +131,8 @@ func (e *Error) Is(target error) bool {
 		return e.Code == codeFull
 	case ErrInterrupted:
 		return e.Code == codeInterrupt
+	case ErrTooBig:
+		return e.Code == codeTooBig
 	}
 	return false
 }

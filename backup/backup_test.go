@@ -363,3 +363,30 @@ func TestScratchOfARunningProcessIsNotSwept(t *testing.T) {
 	}
 	absent(t, base)
 }
+
+func TestABackupCarriesValuesThatAreLongerThanThePoolReads(t *testing.T) {
+	path := newDBPath(t)
+	wide := openDB(t, path)
+	execSQL(t, wide, "CREATE TABLE note(body TEXT CHECK (body <> '')); INSERT INTO note VALUES (hex(zeroblob(500000))); CREATE INDEX note_body ON note(body)")
+	if err := wide.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := pool.Open(t.Context(), path, pool.Config{MaxLengthBytes: 100_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	store := backup.NewDirStore(t.TempDir())
+	take(t, db, fast(store))
+	target := filepath.Join(t.TempDir(), "restored.db")
+	if _, err := backup.Restore(t.Context(), store, "", target, backup.RestoreOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := query(t, target, "SELECT length(body) FROM note"); got != "1000000" {
+		t.Error(got)
+	}
+}

@@ -118,8 +118,7 @@ func openForCheck(ctx context.Context, path string, size int64, onConnect Connec
 	if err != nil {
 		return nil, err
 	}
-	const limitLength = 0 // SQLITE_LIMIT_LENGTH
-	c.Limit(limitLength, int(min(max(2*size, 16<<20), 1e9)))
+	c.Limit(sqlite.LimitLength, int(min(max(2*size, 16<<20), sqlite.MaxLength)))
 	if onConnect != nil {
 		if err := onConnect(ctx, c); err != nil {
 			return nil, errors.Join(fmt.Errorf("OnConnect: %w", err), c.Close())

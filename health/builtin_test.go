@@ -625,3 +625,16 @@ func TestFaultsOfThePoolAreReportedOnce(t *testing.T) {
 	}
 	want(t, runCheck(t, db, c), health.Failed, "1 fault in mapped memory")
 }
+
+func TestAValueThatIsLongerThanThePoolReadsIsNoDamage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	wide := openAt(t, path, pool.Config{})
+	exec(t, wide, "CREATE TABLE note(body TEXT CHECK (body <> '')); INSERT INTO note VALUES (hex(zeroblob(500000))); CREATE INDEX note_body ON note(body)")
+	if err := wide.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	db := openAt(t, path, pool.Config{MaxLengthBytes: 100_000})
+	for _, name := range []string{health.QuickCheck, health.IntegrityCheck, health.FreshRead} {
+		want(t, run(t, db, health.Config{}, name), health.OK)
+	}
+}

@@ -51,13 +51,15 @@ func checkFreshRead() Check {
 	}
 }
 
-// onFresh runs fn on a connection outside the pool.
+// onFresh runs fn on a connection outside the pool. It looks at the file as it
+// is: values that are longer than the pool reads are no damage.
 func onFresh(ctx context.Context, db *pool.DB, fn func(*sqlite.Conn) error) (err error) {
 	c, err := db.OpenConn(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
+	c.Limit(sqlite.LimitLength, sqlite.MaxLength)
 	return fn(c)
 }
 

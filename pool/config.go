@@ -45,6 +45,7 @@ const (
 	defaultJournalLimit   = 64 << 20
 	defaultCheckpoint     = 1000
 	defaultStmtCache      = 256
+	defaultMaxLength      = 128 << 20
 	minReaders            = 2
 	maxDefaultReaders     = 8
 )
@@ -107,6 +108,19 @@ type Config struct {
 	// Default 256.
 	StmtCacheCount int
 
+	// MaxLengthBytes bounds a string, a blob and a row on every connection.
+	// A parameter, a result or a row that would be longer is lido.ErrTooBig,
+	// and so is reading a value that is in the file already and is longer (an
+	// index on it is read to delete it, too); backups carry it all the same.
+	// Default 128 MiB; negative leaves the engine's own bound, 1,000,000,000.
+	//
+	// It is there because one instruction of the engine is not interrupted: a
+	// call of replace() runs to its end, however long ago its context ended.
+	// The package documentation has the figures.
+	//
+	// https://www.sqlite.org/limits.html#max_length
+	MaxLengthBytes int
+
 	// DoubleQuotedStrings brings back SQLite's old rule that "text" in double
 	// quotes is a string where it names no column. Default off.
 	DoubleQuotedStrings bool
@@ -163,6 +177,8 @@ func (cfg Config) withDefaults() (Config, error) {
 		return bad("CacheTotalBytes is %d, want 0 (for 256 MiB) or more", cfg.CacheTotalBytes)
 	case cfg.StmtCacheCount < 0:
 		return bad("StmtCacheCount is %d, want 0 (for %d) or more", cfg.StmtCacheCount, defaultStmtCache)
+	case cfg.MaxLengthBytes > 0 && cfg.MaxLengthBytes < sqlite.MinLength, cfg.MaxLengthBytes > sqlite.MaxLength:
+		return bad("MaxLengthBytes is %d, want %d to %d, or 0 (for 128 MiB)", cfg.MaxLengthBytes, sqlite.MinLength, sqlite.MaxLength)
 	case cfg.ReadOnly && cfg.Prepare != nil:
 		return bad("ReadOnly is set, and so is Prepare, which is for migrations and needs a writer")
 	}
@@ -183,6 +199,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	fill(&cfg.JournalSizeLimitBytes, defaultJournalLimit)
 	fill(&cfg.WALAutocheckpointPages, defaultCheckpoint)
 	fill(&cfg.StmtCacheCount, defaultStmtCache)
+	fill(&cfg.MaxLengthBytes, defaultMaxLength)
 	conns := cfg.MaxReaders + 1
 	switch {
 	case cfg.CacheBytes == 0:
@@ -239,6 +256,7 @@ func (cfg *Config) connOptions(readOnly bool) sqlite.Options {
 		BusyTimeout:         cfg.BusyTimeout,
 		StmtCacheCount:      cfg.StmtCacheCount,
 		DoubleQuotedStrings: cfg.DoubleQuotedStrings,
+		MaxLengthBytes:      atLeastZero(cfg.MaxLengthBytes),
 		Pragmas:             pragmas,
 		OnOpen:              cfg.OnConnect,
 	}

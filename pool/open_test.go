@@ -56,6 +56,7 @@ func TestBadConfigurationsAreRefusedByTheNameOfTheirField(t *testing.T) {
 		"Synchronous":     {Synchronous: 7},
 		"CacheTotalBytes": {MaxReaders: 8, CacheBytes: 64 << 20, CacheTotalBytes: 128 << 20},
 		"StmtCacheCount":  {StmtCacheCount: -1},
+		"MaxLengthBytes":  {MaxLengthBytes: 4000},
 		"Prepare":         {ReadOnly: true, Prepare: func(context.Context, *pool.DB) error { return nil }},
 		"Services[0]":     {Services: []pool.Service{nil}},
 	} {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	lib "modernc.org/sqlite/lib"
 )
@@ -122,8 +121,8 @@ func place[B string | []byte](s *Stmt, i int, v B) (p, free uintptr, err error) 
 		copy(bytesAt(p, n), v)
 		return p, 0, nil
 	}
-	if n > math.MaxInt32-1 {
-		return 0, 0, fmt.Errorf("a value of %d bytes is too large for SQLite", n)
+	if n > s.conn.maxLength() { // before it is copied
+		return 0, 0, s.conn.tooBig("")
 	}
 	if p = malloc(s.conn.tls, n); p == 0 {
 		return 0, 0, errors.New("out of memory")

@@ -35,6 +35,10 @@ func (c *Conn) fail(ctx context.Context, rc int32, query string) error {
 	}
 	parseConstraint(e)
 	switch e.Code {
+	case lib.SQLITE_TOOBIG:
+		if e.Message == tooBigMessage { // and not a statement that is too long
+			e.Cause = &lengthError{c.maxLength()}
+		}
 	case lib.SQLITE_INTERRUPT, lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		if c.interrupted.Load() {
 			e.Cause = errInterruptedByOwner

@@ -44,6 +44,13 @@ type Options struct {
 	//
 	// https://www.sqlite.org/quirks.html#dblquote
 	DoubleQuotedStrings bool
+	// MaxLengthBytes bounds a string, a blob and a row, and so the work of one
+	// instruction of the engine, which nothing can interrupt. What is longer is
+	// lido.ErrTooBig. The engine's own bound, 1,000,000,000, if zero; it cannot
+	// be raised.
+	//
+	// https://www.sqlite.org/limits.html#max_length
+	MaxLengthBytes int
 	// Pragmas are set in this order, and each is read back.
 	Pragmas []Pragma
 	// OnOpen, if set, runs last: functions and collations belong there. Its
@@ -148,6 +155,9 @@ func (c *Conn) connect(ctx context.Context, opt Options) (err error) {
 	}
 
 	c.installCallbacks()
+	if err := c.limitLength(opt.MaxLengthBytes); err != nil {
+		return err
+	}
 	if opt.VFS == "" {
 		c.file = c.filePointer()
 	}
