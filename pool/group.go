@@ -199,7 +199,7 @@ func (db *DB) serve(r *Resource[*sqlite.Conn], leader *member) {
 	if !g.others() {
 		m := g.next(false)
 		taken = append(taken, m)
-		c.ForgetChanges()
+		c.RecallChanges(m.rec.before.rowid, m.rec.before.changes)
 		err := m.rec.runOn(m.rec.ctx, c, 0)
 		switch {
 		case err == nil:
@@ -264,7 +264,7 @@ func (db *DB) runMember(c *sqlite.Conn, m *member) error {
 	if err := c.Control(ctx, "SAVEPOINT lido_member"); err != nil {
 		return fmt.Errorf("pool: savepoint: %w", err)
 	}
-	c.ForgetChanges()
+	c.RecallChanges(m.rec.before.rowid, m.rec.before.changes)
 	c.LimitTime(groupStmtTime)
 	// Without the member's context: interrupting a write would throw away what
 	// the others have done.

@@ -27,10 +27,12 @@ type recorded struct {
 
 	rows    []value // of all rows, one after the other
 	columns int
-	names   []string // of the columns, for errors
-	row     int      // the current one, counted from 1
+	head    *sqlite.Columns // nil before it has run
+	row     int             // the current one, counted from 1
 	changes int64
 	rowid   int64
+
+	before struct{ rowid, changes int64 } // what Recall was told
 }
 
 type recordedState int
@@ -123,7 +125,7 @@ func (s *recorded) Step() (row bool, err error) {
 // runOn runs the statement on c to its end. More than maxRows rows are
 // errTooManyRows, unless maxRows is 0.
 func (s *recorded) runOn(ctx context.Context, c *sqlite.Conn, maxRows int) error {
-	s.rows, s.names, s.columns = s.rows[:0], nil, 0
+	s.rows, s.head, s.columns = s.rows[:0], nil, 0
 	inner, err := c.Prepare(ctx, s.query.SQL)
 	if err != nil {
 		return named(s.query, err)
@@ -137,14 +139,12 @@ func (s *recorded) runOn(ctx context.Context, c *sqlite.Conn, maxRows int) error
 		if err != nil {
 			return and(err, inner.Close())
 		}
+		if s.head == nil { // not before: a step may compile the statement anew
+			s.head = inner.Columns()
+			s.columns = len(s.head.Names)
+		}
 		if !row {
 			break
-		}
-		if s.names == nil {
-			s.columns = inner.ColumnCount()
-			for i := range s.columns {
-				s.names = append(s.names, inner.ColumnName(i))
-			}
 		}
 		if maxRows > 0 && len(s.rows) >= maxRows*s.columns {
 			return and(errTooManyRows, inner.Close())
@@ -203,7 +203,7 @@ func (s *recorded) current(i int) *value {
 }
 
 func (s *recorded) unreadable(i int, v *value, as string) {
-	s.Fail(convert.Refusal(i, s.columns, s.names[i], v.kind, as))
+	s.Fail(convert.Refusal(i, s.columns, s.head.Names[i], v.kind, as))
 }
 
 // ColumnType returns the storage class of column i.
@@ -276,6 +276,19 @@ func (s *recorded) Changes() int64 { return s.changes }
 
 // LastInsertID returns the last rowid the statement inserted.
 func (s *recorded) LastInsertID() int64 { return s.rowid }
+
+// Columns returns the columns of the rows, once a Step has run the statement;
+// package stdlib asks for them.
+func (s *recorded) Columns() *sqlite.Columns {
+	if s.head == nil {
+		return new(sqlite.Columns)
+	}
+	return s.head
+}
+
+// Recall makes last_insert_rowid() and changes() answer in the statement what
+// its caller's last one came to, and not zero; package stdlib tells it.
+func (s *recorded) Recall(rowid, changes int64) { s.before.rowid, s.before.changes = rowid, changes }
 
 // Fail keeps err as the first mistake, if there is none yet.
 func (s *recorded) Fail(err error) {

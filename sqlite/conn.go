@@ -101,9 +101,16 @@ func (c *Conn) DeferredForeignKeys() bool {
 
 // ForgetChanges sets what last_insert_rowid() and changes() answer in SQL to
 // zero, so that a statement does not see what one before it left there.
-func (c *Conn) ForgetChanges() {
+func (c *Conn) ForgetChanges() { c.RecallChanges(0, 0) }
+
+// RecallChanges sets what last_insert_rowid() and changes() answer in SQL: what
+// LastInsertID and Changes of an earlier statement said, perhaps of another
+// connection's.
+//
+// https://www.sqlite.org/c3ref/set_last_insert_rowid.html
+func (c *Conn) RecallChanges(rowid, changes int64) {
 	if c.alive() == nil {
-		db(c).FlastRowid, db(c).FnChange = 0, 0
+		db(c).FlastRowid, db(c).FnChange = rowid, changes
 	}
 }
 

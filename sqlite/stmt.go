@@ -54,6 +54,9 @@ type Stmt struct {
 	bound      []uint32
 	boundCount int
 
+	columns   *Columns // as of compilation columnsOf
+	columnsOf uint32
+
 	cached       bool
 	newer, older *Stmt // the cache's list
 	readOnly     bool
