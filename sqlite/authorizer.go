@@ -95,6 +95,7 @@ func onAuthorize(_ *libc.TLS, handle uintptr, action int32, arg1, arg2, database
 		return lib.SQLITE_OK
 	}
 	a := Action(action)
+	c.addEffect(a, arg1, arg2, database)
 	switch a {
 	case ActionPragma:
 		if arg2 != 0 && !harmlessPragmas[strings.ToLower(libc.GoString(arg1))] {

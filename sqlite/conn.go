@@ -46,6 +46,10 @@ type Conn struct {
 	controlDenied   bool
 	sawControl      bool // by the statement being compiled
 
+	compiling *effects // where the authorizer notes what a statement does, or nil
+	open      openTransaction
+	onEnding  func(Ending)
+
 	broken  error  // an answer after which the connection must be destroyed
 	faulted bool   // stopped in the middle of the engine: never enter it again
 	tainted string // what a statement changed that outlives it
@@ -203,7 +207,10 @@ func (c *Conn) Exec(ctx context.Context, sql string) (err error) {
 		if err := c.enter(ctx); err != nil {
 			return err
 		}
+		var e effects
+		c.compiling = &e
 		rc := lib.Xsqlite3_prepare_v3(c.tls, c.db, at, -1, 0, out, out+8)
+		c.compiling = nil
 		if rc != lib.SQLITE_OK {
 			err := c.fail(ctx, rc, "")
 			if e, ok := err.(*lido.Error); ok && e.Offset >= 0 {
@@ -218,13 +225,23 @@ func (c *Conn) Exec(ctx context.Context, sql string) (err error) {
 			}
 			continue
 		}
+		writes := c.onEnding != nil && (e.control || lib.Xsqlite3_stmt_readonly(c.tls, stmt) == 0)
+		if writes {
+			c.keepTables(&e)
+			c.compiling = &e
+		}
+		total := db(c).FnTotalChange
 		for rc = lib.SQLITE_ROW; rc == lib.SQLITE_ROW; {
 			rc = lib.Xsqlite3_step(c.tls, stmt)
 		}
+		c.compiling = nil
 		if rc != lib.SQLITE_DONE {
 			err = c.fail(ctx, rc, "")
 		}
 		lib.Xsqlite3_finalize(c.tls, stmt)
+		if writes {
+			c.ranTo(&e, err, total)
+		}
 		if err != nil {
 			return err
 		}
@@ -292,7 +309,11 @@ func (c *Conn) Close() (err error) {
 	// engine's list too, and sqlite3_close_v2 has the tables finalize them.
 	end := func(s *Stmt) {
 		s.ended = true
+		writing := s.running && s.watched && c.onEnding != nil
 		s.finalize()
+		if writing { // it may have committed
+			c.ranTo(&s.effects, nil, s.total)
+		}
 	}
 	for _, s := range c.loose {
 		end(s)
@@ -309,6 +330,7 @@ func (c *Conn) Close() (err error) {
 	if rc := lib.Xsqlite3_close_v2(c.tls, c.db); rc != lib.SQLITE_OK {
 		err = c.fail(context.Background(), rc, "")
 	}
+	c.settleLost()
 	c.tls.Close()
 	return err
 }

@@ -42,6 +42,7 @@ func (c *Conn) guard(before bool, err *error, other ...*Conn) {
 	for _, c := range append(other, c) {
 		c.faulted, c.broken = true, broken
 		c.dropLocks()
+		c.settleLost()
 	}
 	if !isFault {
 		panic(r)

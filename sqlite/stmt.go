@@ -60,6 +60,9 @@ type Stmt struct {
 	cached       bool
 	newer, older *Stmt // the cache's list
 	readOnly     bool
+
+	effects effects
+	watched bool // its end may be that of a transaction
 }
 
 const arenaBytes = 512
@@ -122,11 +125,14 @@ func (c *Conn) compile(ctx context.Context, sql string) (s *Stmt, err error) {
 	defer free(c.tls, text)
 	out := malloc(c.tls, 16)
 	defer free(c.tls, out)
+	s = &Stmt{conn: c, sql: sql}
+	c.compiling = &s.effects
 	rc := lib.Xsqlite3_prepare_v3(c.tls, c.db, text, int32(len(sql)+1), lib.SQLITE_PREPARE_PERSISTENT, out, out+8)
+	c.compiling = nil
 	if rc != lib.SQLITE_OK {
 		return nil, c.fail(ctx, rc, "")
 	}
-	s = &Stmt{conn: c, stmt: uintptrAt(out), sql: sql}
+	s.stmt = uintptrAt(out)
 	if s.stmt == 0 {
 		return nil, errors.New("sqlite: prepare: no SQL statement in the text")
 	}
@@ -136,6 +142,9 @@ func (c *Conn) compile(ctx context.Context, sql string) (s *Stmt, err error) {
 		return nil, fmt.Errorf("sqlite: prepare: more than one statement; the second begins at byte %d", len(sql)-len(rest))
 	}
 	s.readOnly = lib.Xsqlite3_stmt_readonly(c.tls, s.stmt) != 0
+	if s.watched = !s.readOnly || s.effects.control; s.watched {
+		c.keepTables(&s.effects)
+	}
 	s.bound = make([]uint32, s.ParamCount())
 	s.run = 1
 	return s, nil
@@ -218,8 +227,11 @@ func (s *Stmt) Step() (row bool, err error) {
 			s.total = db(c).FnTotalChange
 		}
 	}
+	if s.watched {
+		c.compiling = &s.effects // the engine may compile it anew
+	}
 	rc := lib.Xsqlite3_step(c.tls, s.stmt)
-	c.ctx = nil
+	c.ctx, c.compiling = nil, nil
 	switch rc {
 	case lib.SQLITE_ROW:
 		return true, nil
@@ -232,12 +244,18 @@ func (s *Stmt) Step() (row bool, err error) {
 			}
 			s.rowid = db(c).FlastRowid
 		}
+		if s.watched && c.onEnding != nil {
+			c.ranTo(&s.effects, nil, s.total)
+		}
 		return false, nil
 	}
 	err = c.fail(s.ctx, rc, s.Query)
 	// A statement that failed would run anew at the next step.
 	lib.Xsqlite3_reset(c.tls, s.stmt)
 	s.running, s.ended = false, true
+	if s.watched && c.onEnding != nil {
+		c.ranTo(&s.effects, err, s.total)
+	}
 	return false, err
 }
 
@@ -313,9 +331,12 @@ func (s *Stmt) endWrite() (err error) {
 	c := s.conn
 	defer c.guard(debug.SetPanicOnFault(true), &err)
 	if rc := lib.Xsqlite3_reset(c.tls, s.stmt); rc != lib.SQLITE_OK {
-		return c.fail(context.Background(), rc, s.Query)
+		err = c.fail(context.Background(), rc, s.Query)
 	}
-	return nil
+	if c.onEnding != nil {
+		c.ranTo(&s.effects, err, s.total)
+	}
+	return err
 }
 
 // Close gives the statement back to the cache. It returns the first mistake of

@@ -90,5 +90,8 @@ func (c *Conn) control(ctx context.Context, kept **Stmt, sql string) (err error)
 		err = c.fail(ctx, rc, "")
 	}
 	lib.Xsqlite3_reset(c.tls, stmt)
+	if c.onEnding != nil {
+		c.ranTo(&(*kept).effects, err, db(c).FnTotalChange)
+	}
 	return err
 }
