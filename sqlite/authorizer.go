@@ -100,6 +100,10 @@ func onAuthorize(_ *libc.TLS, handle uintptr, action int32, arg1, arg2, database
 	case ActionPragma:
 		if arg2 != 0 && !harmlessPragmas[strings.ToLower(libc.GoString(arg1))] {
 			c.tainted = "PRAGMA " + libc.GoString(arg1)
+			switch strings.ToLower(libc.GoString(arg1)) {
+			case "journal_mode", "locking_mode":
+				c.forgetWAL() // these take it away
+			}
 		}
 	case ActionTransaction, ActionSavepoint, ActionAttach, ActionDetach:
 		c.sawControl = true

@@ -36,6 +36,7 @@ type Conn struct {
 	ctx             context.Context // nil: never ends
 	uninterruptible bool
 	interrupted     atomic.Bool
+	interruptCause  atomic.Pointer[error] // why, where Interrupt was told
 	checkpointing   atomic.Bool
 	busyTimeout     time.Duration
 	busySince       time.Time
@@ -49,6 +50,8 @@ type Conn struct {
 	compiling *effects // where the authorizer notes what a statement does, or nil
 	open      openTransaction
 	onEnding  func(Ending)
+
+	wal walView
 
 	broken  error  // an answer after which the connection must be destroyed
 	faulted bool   // stopped in the middle of the engine: never enter it again
@@ -174,7 +177,7 @@ func (c *Conn) enter(ctx context.Context) error {
 		return err
 	}
 	if c.interrupted.Load() {
-		return errInterrupted()
+		return c.errInterrupted("")
 	}
 	if ctx.Err() != nil {
 		return ended.Err(ctx)
@@ -295,6 +298,7 @@ func (c *Conn) Close() (err error) {
 		return nil
 	}
 	c.closed = true
+	c.forgetWAL()
 	if c.faulted || c.db == 0 {
 		// After a fault the engine's structures may be half changed, and closing
 		// a descriptor could drop locks of other connections. Give them up.

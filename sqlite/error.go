@@ -41,7 +41,7 @@ func (c *Conn) fail(ctx context.Context, rc int32, query string) error {
 		}
 	case lib.SQLITE_INTERRUPT, lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		if c.interrupted.Load() {
-			e.Cause = errInterruptedByOwner
+			e.Cause = c.whyInterrupted()
 		} else if ctx != nil && ctx.Err() != nil {
 			e.Cause = ended.Err(ctx)
 		}
@@ -62,13 +62,14 @@ func clone(e *lido.Error) error {
 var errInterruptedByOwner = errors.New("interrupted by Conn.Interrupt")
 
 // errInterrupted is the answer to what begins on an interrupted connection.
-func errInterrupted() error {
+func (c *Conn) errInterrupted(query string) error {
 	return &lido.Error{
+		Query:    query,
 		Code:     lib.SQLITE_INTERRUPT,
 		Extended: lib.SQLITE_INTERRUPT,
 		Message:  "interrupted",
 		Offset:   -1,
-		Cause:    errInterruptedByOwner,
+		Cause:    c.whyInterrupted(),
 	}
 }
 

@@ -58,7 +58,14 @@ func connOf(handle uintptr) *Conn {
 // transaction can be ended.
 //
 // https://www.sqlite.org/c3ref/interrupt.html
-func (c *Conn) Interrupt() {
+func (c *Conn) Interrupt() { c.InterruptFor(nil) }
+
+// InterruptFor is Interrupt for a reason, which the errors then have as their
+// cause. The first reason stays until ClearInterrupt.
+func (c *Conn) InterruptFor(cause error) {
+	if cause != nil {
+		c.interruptCause.CompareAndSwap(nil, &cause)
+	}
 	c.interrupted.Store(true)
 	// The callbacks do not run in a checkpoint, which looks at the engine's
 	// own flag. Elsewhere that flag could hit a COMMIT.
@@ -72,7 +79,16 @@ func (c *Conn) Interrupt() {
 func (c *Conn) ClearInterrupt() {
 	if c.interrupted.Load() {
 		c.interrupted.Store(false)
+		c.interruptCause.Store(nil)
 	}
+}
+
+// whyInterrupted is the cause given to InterruptFor.
+func (c *Conn) whyInterrupted() error {
+	if cause := c.interruptCause.Load(); cause != nil {
+		return *cause
+	}
+	return errInterruptedByOwner
 }
 
 // stopped reports whether what runs now has been told to stop.

@@ -111,6 +111,7 @@ func Open(ctx context.Context, path string, opt Options) (*Conn, error) {
 		return nil, fmt.Errorf("sqlite: open %s: %w", path, errors.Join(err, c.Close()))
 	}
 	c.tainted = "" // by the settings above
+	c.viewWAL()
 	return c, nil
 }
 
@@ -176,6 +177,11 @@ func (c *Conn) connect(ctx context.Context, opt Options) (err error) {
 		if err := c.setPragmaAtOpen(ctx, p); err != nil {
 			return err
 		}
+	}
+	// Once more: the journal mode may have changed, and the first read after
+	// that opens the WAL.
+	if _, err := c.QueryInt64(ctx, "PRAGMA schema_version"); err != nil {
+		return err
 	}
 	if opt.ReadOnly {
 		if err := c.SetPragma(ctx, Pragma{Name: "query_only", Value: "1"}); err != nil {

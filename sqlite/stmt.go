@@ -203,8 +203,9 @@ func (s *Stmt) Step() (row bool, err error) {
 		return false, nil
 	case c.faulted: // closed ends s as well
 		return false, c.broken
-	case c.interrupted.Load() && !s.running:
-		return false, errInterrupted()
+	case c.interrupted.Load() && (!s.running || s.readOnly):
+		// A write that stands on a row goes on into the engine, which undoes it.
+		return false, s.stop()
 	}
 	if s.ctx != nil {
 		if s.ctx.Err() != nil {
@@ -257,6 +258,16 @@ func (s *Stmt) Step() (row bool, err error) {
 		c.ranTo(&s.effects, err, s.total)
 	}
 	return false, err
+}
+
+// stop ends a statement on an interrupted connection, and with it the snapshot
+// that it may be the last to keep.
+func (s *Stmt) stop() error {
+	if s.running {
+		lib.Xsqlite3_reset(s.conn.tls, s.stmt)
+		s.running, s.ended = false, true
+	}
+	return s.conn.errInterrupted(s.Query)
 }
 
 // db reads what sqlite3_changes64, sqlite3_total_changes64 and
