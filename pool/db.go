@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/seam"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -36,6 +37,7 @@ type DB struct {
 	// still be open: Config.Prepare can have kept a connection.
 	abandoned atomic.Bool
 
+	seam  seam.Seam // nil but in tests
 	group group
 
 	reads, writes, commits, rollbacks, faults atomic.Int64
@@ -66,7 +68,7 @@ func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{path: path, cfg: cfg, done: make(chan struct{})}
+	db := &DB{path: path, cfg: cfg, done: make(chan struct{}), seam: seam.From(ctx)}
 	if err := db.claim(); err != nil {
 		return nil, err
 	}
@@ -130,7 +132,7 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 		MaxLifetime:    atLeastZero(db.cfg.MaxLifetime),
 		LifetimeJitter: db.cfg.LifetimeJitter,
 		Open: func(ctx context.Context) (*sqlite.Conn, error) {
-			c, err := sqlite.Open(ctx, db.path, db.cfg.connOptions(readOnly))
+			c, err := sqlite.Open(seam.With(ctx, db.seam), db.path, db.cfg.connOptions(readOnly))
 			if err == nil {
 				// Transactions are the pool's business: a COMMIT in a query
 				// would end one under its caller.
@@ -252,7 +254,7 @@ func (db *DB) removeWAL(ctx context.Context) error {
 	if _, err := os.Stat(db.path + "-wal"); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	c, err := sqlite.Open(context.WithoutCancel(ctx), db.path, sqlite.Options{BusyTimeout: time.Second})
+	c, err := sqlite.Open(seam.With(context.WithoutCancel(ctx), db.seam), db.path, sqlite.Options{BusyTimeout: time.Second})
 	if err != nil {
 		// Somebody removed or damaged the file, or it may only be read.
 		return nil
@@ -266,7 +268,7 @@ func (db *DB) OpenConn(ctx context.Context) (*sqlite.Conn, error) {
 	if err := db.refuse(ctx); err != nil {
 		return nil, err
 	}
-	return sqlite.Open(ctx, db.path, db.cfg.connOptions(true))
+	return sqlite.Open(seam.With(ctx, db.seam), db.path, db.cfg.connOptions(true))
 }
 
 // Checkpoint moves committed pages from the WAL into the database file.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/internal/ended"
+	"github.com/lidodb/lido/internal/seam"
 )
 
 // Conn is one connection. One goroutine at a time may use it; only Interrupt
@@ -43,7 +44,9 @@ type Conn struct {
 	deadline        time.Time // zero: none
 	busyWaits       atomic.Int64
 	authorizer      Authorizer
-	callbacks       []uintptr // numbers of functions and collations
+	callbacks       []uintptr  // numbers of functions and collations
+	hooks           seam.Hooks // of tests; empty in a program
+	stoppedWith     int32      // the code for which a hook stopped what runs
 	controlDenied   bool
 	sawControl      bool // by the statement being compiled
 

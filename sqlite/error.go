@@ -21,6 +21,9 @@ var ErrFault = errors.New("fault in mapped memory: the file was truncated or can
 // It must run before the next call on the connection, which would overwrite
 // the engine's message.
 func (c *Conn) fail(ctx context.Context, rc int32, query string) error {
+	if c.stoppedWith != 0 {
+		return c.failStopped(rc, query)
+	}
 	e := &lido.Error{
 		Query:    query,
 		Code:     int(rc & 0xff),

@@ -15,6 +15,7 @@ import (
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/internal/ended"
+	"github.com/lidodb/lido/internal/seam"
 )
 
 // Options say how Open opens a connection. The zero value opens an existing
@@ -139,9 +140,16 @@ func (c *Conn) connect(ctx context.Context, opt Options) (err error) {
 
 	out := malloc(c.tls, 8)
 	file := cString(c.tls, name)
+	through := opt.VFS
+	if inside := seam.From(ctx); inside != nil {
+		if c.hooks, err = inside.Open(c.path, opt.VFS); err != nil {
+			return err
+		}
+		through = c.hooks.VFS
+	}
 	var vfs uintptr
-	if opt.VFS != "" {
-		vfs = cString(c.tls, opt.VFS)
+	if through != "" {
+		vfs = cString(c.tls, through)
 	}
 	rc := lib.Xsqlite3_open_v2(c.tls, file, out, flags, vfs)
 	c.db = uintptrAt(out)
@@ -162,6 +170,7 @@ func (c *Conn) connect(ctx context.Context, opt Options) (err error) {
 	if opt.VFS == "" {
 		c.file = c.filePointer()
 	}
+	c.installSeam()
 	if err := c.configure(lib.SQLITE_DBCONFIG_DEFENSIVE, true); err != nil {
 		return err
 	}
@@ -231,14 +240,18 @@ func (c *Conn) setPragmaAtOpen(ctx context.Context, p Pragma) error {
 	}
 }
 
-// filePointer returns the engine's handle of the database file, or 0 for a
-// database in memory.
+// filePointer returns the platform's handle of the database file, or 0 for a
+// database in memory. In some tests it is behind that of a VFS on top.
 //
 // https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntlfilepointer
 func (c *Conn) filePointer() uintptr {
 	out := malloc(c.tls, 8)
 	defer free(c.tls, out)
-	if rc := lib.Xsqlite3_file_control(c.tls, c.db, 0, lib.SQLITE_FCNTL_FILE_POINTER, out); rc != lib.SQLITE_OK {
+	op := int32(lib.SQLITE_FCNTL_FILE_POINTER)
+	if c.hooks.VFS != "" {
+		op = seam.ParentFile
+	}
+	if rc := lib.Xsqlite3_file_control(c.tls, c.db, 0, op, out); rc != lib.SQLITE_OK {
 		return 0
 	}
 	file := uintptrAt(out)

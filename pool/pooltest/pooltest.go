@@ -1,5 +1,9 @@
 // Package pooltest gives each test a database of its own, and fails the test
 // that leaves it damaged or leaks a connection.
+//
+// [Faults] provokes what seldom happens by itself: a full disk, a lock that
+// another process holds, a commit whose outcome nobody knows. [Twice] shows
+// whether closures may run again.
 package pooltest
 
 import (
@@ -58,7 +62,7 @@ func OpenPath(t testing.TB, path string, cfg ...pool.Config) *pool.DB {
 	if len(cfg) > 0 {
 		c = cfg[0]
 	}
-	db, err := pool.Open(context.Background(), path, c)
+	db, err := pool.Open(WithFaults(context.Background(), t), path, c)
 	if err != nil {
 		t.Fatalf("pooltest: %v", err)
 	}

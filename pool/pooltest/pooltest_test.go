@@ -55,6 +55,10 @@ func (w *witness) Helper()                   {}
 func (w *witness) TempDir() string           { return w.TB.TempDir() }
 func (w *witness) Cleanup(fn func())         { w.cleanups = append(w.cleanups, fn) }
 func (w *witness) Errorf(f string, a ...any) { w.failures = append(w.failures, fmt.Sprintf(f, a...)) }
+func (w *witness) Fatalf(f string, a ...any) {
+	w.Errorf(f, a...)
+	panic("fatal")
+}
 func (w *witness) end() string {
 	for _, fn := range w.cleanups {
 		fn()
