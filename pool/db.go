@@ -41,8 +41,14 @@ type DB struct {
 	group group
 
 	reads, writes, commits, rollbacks, faults atomic.Int64
-	groups, grouped                           atomic.Int64
+	groups, grouped, statements, poisoned     atomic.Int64
 	lastCommit                                atomic.Int64 // Unix nanoseconds
+
+	// byHand says that the writer was lent as a raw connection, whose
+	// transactions nobody else counts. It belongs to who has the writer.
+	byHand bool
+
+	conns openConns
 }
 
 var _ lido.Database = (*DB)(nil)
@@ -137,6 +143,10 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 				// Transactions are the pool's business: a COMMIT in a query
 				// would end one under its caller.
 				c.DenyControl(true)
+				db.conns.add(c)
+				if !readOnly {
+					c.OnEnding(db.transactionEnded)
+				}
 			}
 			return c, err
 		},
@@ -155,6 +165,10 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 		// is the borrower's own code, which nobody can stop.
 		CloseGrace: 2 * time.Second,
 		OnDestroy: func(c *sqlite.Conn, why DestroyReason, err error) {
+			db.conns.remove(c)
+			if c.Broken() != nil {
+				db.poisoned.Add(1)
+			}
 			if err != nil {
 				db.cfg.Logger.Warn("connection destroyed", "pool", name, "path", db.path, "reason", why.String(), "error", err)
 			}
@@ -318,6 +332,9 @@ func (db *DB) acquire(ctx context.Context, p *Pool[*sqlite.Conn], q *lido.Query)
 		return nil, err
 	}
 	r.SetHolder(q)
+	if p == db.writer {
+		db.byHand = false
+	}
 	return r, nil
 }
 

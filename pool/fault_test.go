@@ -43,7 +43,7 @@ func TestATruncatedFileIsAnErrorAndRetiresEveryConnection(t *testing.T) {
 	if _, err := scalar(ctx, db, sum); !errors.Is(err, sqlite.ErrFault) {
 		t.Fatalf("%v", err)
 	}
-	if s := db.Stat(); s.Faults != 1 || s.Readers.Idle != 0 || s.Writer.Idle != 0 {
+	if s := db.Stat(); s.Faults != 1 || s.Poisoned != 1 || s.Readers.Idle != 0 || s.Writer.Idle != 0 {
 		t.Errorf("%+v", s)
 	}
 	// Once the file is whole again, fresh connections serve it.

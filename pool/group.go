@@ -67,6 +67,7 @@ func Alone(ctx context.Context) context.Context { return context.WithValue(ctx, 
 func (db *DB) runRecorded(s *recorded) error {
 	m := &member{rec: s, alone: db.cfg.NoGroupCommit || len(s.query.Writes) == 0 || s.ctx.Value(aloneKey{}) != nil}
 	db.writes.Add(1)
+	db.statements.Add(1)
 	if lead := db.group.enter(m); !lead {
 		select {
 		case <-m.wake:
@@ -320,8 +321,8 @@ func (db *DB) endGroup(c *sqlite.Conn, kept []*member) {
 		db.commits.Add(int64(len(kept)) - 1)
 		db.committed()
 		if len(kept) > 1 {
-			db.groups.Add(1)
 			db.grouped.Add(int64(len(kept)))
+			db.groups.Add(1)
 		}
 	}
 	for _, m := range kept {

@@ -39,6 +39,9 @@ func (db *DB) lend(ctx context.Context, p *Pool[*sqlite.Conn], by [2]uintptr) (*
 		return nil, err
 	}
 	r.SetHolderPCs(by)
+	if p == db.writer {
+		db.byHand = true
+	}
 	c := &Conn{Conn: r.Value(), res: r}
 	c.DenyControl(false)
 	return c, nil

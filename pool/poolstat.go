@@ -75,6 +75,10 @@ func (c DestroyedCount) Total() int64 {
 	return c.Idle + c.Lifetime + c.Invalid + c.Retired + c.Closed + c.Broken
 }
 
+// Recycled is the sum of the reasons for which a resource in good health goes:
+// idle, lifetime and retired.
+func (c DestroyedCount) Recycled() int64 { return c.Idle + c.Lifetime + c.Retired }
+
 // Stat returns a snapshot of the pool. It may be called at any time, also
 // after Close.
 func (p *Pool[R]) Stat() PoolStat {

@@ -2,51 +2,76 @@ package pool
 
 import (
 	"os"
+	"sync"
 	"time"
+
+	"github.com/lidodb/lido/sqlite"
 )
 
-// Stat is a snapshot of a DB. Counts add up since Open.
+// Stat is a snapshot of a DB. Counts add up since Open began, so Config.Prepare
+// is in them. Each number is right by itself; between numbers that are read one
+// after the other holds only what is said here.
 type Stat struct {
 	// Readers and Writer describe the two pools. Writer is zero when the
 	// database is read-only.
 	Readers, Writer PoolStat
 
-	// Reads counts read statements outside transactions and Read closures;
-	// Writes counts write statements outside transactions, and Write closures
-	// that got as far as having one.
-	Reads, Writes int64
-	// Commits and Rollbacks count how the Writes ended.
+	// Reads counts read statements outside transactions and Read closures.
+	Reads int64
+	// Writes counts write statements outside transactions, Write closures that
+	// got as far as having one, and transactions that wrote on a writer borrowed
+	// by hand, through package stdlib for instance; these once they have ended.
+	Writes int64
+	// Commits and Rollbacks count how the Writes ended; their sum is never more
+	// than Writes. A commit whose outcome is unknown is among the Rollbacks.
 	Commits, Rollbacks int64
+	// Statements counts the typed statements: the single ones in Reads and
+	// Writes, and those of closures, which are added when their closure ends.
+	Statements int64
 	// Queued is how many single writes wait for the writer now.
 	Queued int
 	// Groups counts the transactions that more than one single write shared,
-	// and Grouped the writes in them.
+	// and Grouped the writes in them, at least two for each.
 	Groups, Grouped int64
-	// Faults counts faults in mapped memory; see package sqlite.
-	Faults int64
 	// LastCommit is when a write was last committed, or zero.
 	LastCommit time.Time
+
+	// Recycled counts the connections that were closed in good health, for being
+	// idle, old or of an earlier generation, Poisoned those that were closed
+	// because of what the engine answered on them: damage, an I/O error, a fault
+	// in mapped memory. Destroyed in Readers and Writer has every reason.
+	Recycled, Poisoned int64
+	// BusyWaits counts how often a connection slept because another process
+	// held the lock it needed.
+	BusyWaits int64
+	// Faults counts faults in mapped memory; see package sqlite.
+	Faults int64
 	// WALBytes is the size of the -wal file, 0 without one.
 	WALBytes int64
 }
 
-// Stat returns the numbers as they are now.
+// Stat returns the numbers as they are now. It takes some microseconds: it asks
+// the file system for the size of the WAL.
 func (db *DB) Stat() Stat {
-	s := Stat{
-		Reads:     db.reads.Load(),
-		Writes:    db.writes.Load(),
-		Commits:   db.commits.Load(),
-		Rollbacks: db.rollbacks.Load(),
-		Groups:    db.groups.Load(),
-		Grouped:   db.grouped.Load(),
-		Faults:    db.faults.Load(),
-	}
+	// What is counted later is read first: no end before its beginning.
+	var s Stat
+	s.Groups = db.groups.Load()
+	s.Grouped = db.grouped.Load()
+	s.Commits = db.commits.Load()
+	s.Rollbacks = db.rollbacks.Load()
+	s.Writes = db.writes.Load()
+	s.Statements = db.statements.Load()
+	s.Reads = db.reads.Load()
+	s.Faults = db.faults.Load()
+	s.Poisoned = db.poisoned.Load()
+	s.BusyWaits = db.conns.busyWaits()
 	if db.readers != nil { // nil while Open opens the writer
 		s.Readers = db.readers.Stat()
 	}
 	if db.writer != nil {
 		s.Writer = db.writer.Stat()
 	}
+	s.Recycled = s.Readers.Destroyed.Recycled() + s.Writer.Destroyed.Recycled()
 	db.group.mu.Lock()
 	s.Queued = len(db.group.queue)
 	db.group.mu.Unlock()
@@ -58,4 +83,37 @@ func (db *DB) Stat() Stat {
 		s.WALBytes = info.Size()
 	}
 	return s
+}
+
+// openConns are the connections of both pools.
+type openConns struct {
+	mu   sync.Mutex
+	open map[*sqlite.Conn]struct{} // guarded by mu
+	gone int64                     // busy waits of those that were closed; guarded by mu
+}
+
+func (o *openConns) add(c *sqlite.Conn) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.open == nil {
+		o.open = make(map[*sqlite.Conn]struct{})
+	}
+	o.open[c] = struct{}{}
+}
+
+func (o *openConns) remove(c *sqlite.Conn) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.open, c)
+	o.gone += c.BusyWaits()
+}
+
+func (o *openConns) busyWaits() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := o.gone
+	for c := range o.open {
+		n += c.BusyWaits()
+	}
+	return n
 }

@@ -48,6 +48,7 @@ func (db *DB) PrepareRead(ctx context.Context, q *lido.Query) (lido.Stmt, error)
 	}
 	s.Query = q.Name
 	db.reads.Add(1)
+	db.statements.Add(1)
 	return &stmt{Stmt: s, own: r}, nil
 }
 

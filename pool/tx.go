@@ -20,7 +20,9 @@ type tx struct {
 	db       *DB
 	conn     *sqlite.Conn
 	readOnly bool
-	depth    int // of savepoints
+	depth    int   // of savepoints
+	counts   bool  // a Write whose end is not counted yet
+	prepared int64 // statements, since they were last counted
 
 	// ended is atomic because a handle that escapes its closure is most likely
 	// used by another goroutine.
@@ -90,7 +92,7 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx
 	}
 	r.SetHolderPCs(callers())
 	defer r.Release()
-	t := &tx{db: db, conn: r.Value(), poisoned: new(error)}
+	t := &tx{db: db, conn: r.Value(), poisoned: new(error), counts: true}
 	if err := t.conn.Begin(ctx, sqlite.Immediate); err != nil {
 		return fmt.Errorf("pool: begin write: %w", err)
 	}
@@ -114,6 +116,7 @@ func (t *tx) commit(ctx context.Context) error {
 	if err := t.conn.Commit(); err != nil {
 		return and(commitError(t.conn, err), t.rollback())
 	}
+	t.counts = false
 	t.db.committed()
 	return nil
 }
@@ -144,6 +147,7 @@ func (db *DB) committed() {
 
 func (t *tx) rollback() error {
 	t.closeOpen()
+	t.counts = false
 	t.db.rollbacks.Add(1)
 	if err := t.conn.Rollback(); err != nil {
 		return fmt.Errorf("pool: rollback: %w", err)
@@ -155,15 +159,14 @@ func (t *tx) rollback() error {
 func (t *tx) end() {
 	t.ended.Store(true)
 	t.closeOpen()
-	if !t.conn.InTransaction() {
-		return
-	}
-	if t.readOnly {
+	t.db.statements.Add(t.prepared)
+	switch {
+	case t.counts: // the closure panicked, or the engine has ended the transaction
+		_ = t.rollback()
+	case t.readOnly && t.conn.InTransaction():
 		// Ending a read keeps nothing and loses nothing either way.
 		_ = t.conn.Commit()
-		return
 	}
-	_ = t.rollback()
 }
 
 // usable refuses calls on a transaction that is over.
@@ -236,6 +239,7 @@ func (t *tx) prepare(ctx context.Context, q *lido.Query) (*stmt, error) {
 		return nil, named(q, err)
 	}
 	inner.Query = q.Name
+	t.prepared++
 	if len(t.spare) == 0 {
 		t.spare = make([]stmt, spareStmts)
 	}
@@ -285,6 +289,7 @@ func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido
 	defer func() {
 		inner.ended.Store(true)
 		inner.closeOpen()
+		t.prepared += inner.prepared
 		if !kept && t.conn.InTransaction() {
 			// A failure here leaves the changes in: the transaction must not commit.
 			undo := context.WithoutCancel(ctx)

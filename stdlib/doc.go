@@ -49,8 +49,8 @@
 //  4. A *sql.Tx or *sql.Rows that is closed gives its connection back; nothing
 //     is held by an idle *sql.DB.
 //
-// Commits made here are not counted in pool.DB.Stat: its Commits, Rollbacks and
-// LastCommit are those of the pool's own methods.
+// Transactions that wrote are counted in pool.DB.Stat when they have ended: in
+// Writes, Commits or Rollbacks, and LastCommit.
 //
 // # Values
 //

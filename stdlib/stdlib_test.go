@@ -57,6 +57,30 @@ func TestASelectRunsOnAReaderAndAWriteOnTheWriter(t *testing.T) {
 	}
 }
 
+func TestStatCountsTransactionsOfDatabaseSQL(t *testing.T) {
+	db, handle := open(t, pool.Config{})
+	exec(t, handle, people) // two statements, each a transaction
+	before := db.Stat()
+	exec(t, handle, "INSERT INTO people (name) VALUES ('Alan')")
+	for _, end := range []func(*sql.Tx) error{(*sql.Tx).Commit, (*sql.Tx).Rollback} {
+		tx, err := handle.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec("UPDATE people SET name = name || '!'"); err != nil {
+			t.Fatal(err)
+		}
+		if err := end(tx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := db.Stat()
+	equal(t, "writes", after.Writes-before.Writes, 3)
+	equal(t, "commits", after.Commits-before.Commits, 2)
+	equal(t, "rollbacks", after.Rollbacks-before.Rollbacks, 1)
+	equal(t, "LastCommit moved", after.LastCommit.After(before.LastCommit), true)
+}
+
 func TestWhatIsCommittedIsSeenByTheNextRead(t *testing.T) {
 	_, handle := open(t, pool.Config{MaxReaders: 4})
 	exec(t, handle, "CREATE TABLE n (v INTEGER)")
