@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +20,8 @@ import (
 type DB struct {
 	path    string
 	cfg     Config
+	around  surroundings
+	file    fs.FileInfo // what the first connection has opened; nil before
 	readers *Pool[*sqlite.Conn]
 	writer  *Pool[*sqlite.Conn] // nil if read-only
 	hadWAL  bool                // there was a -wal file before Open
@@ -36,6 +37,9 @@ type DB struct {
 	// abandoned says that Open has failed, so that nobody has this DB. It may
 	// still be open: Config.Prepare can have kept a connection.
 	abandoned atomic.Bool
+
+	// What the first connection has found, before it set the journal mode.
+	notNew, notOurs bool
 
 	seam  seam.Seam // nil but in tests
 	group group
@@ -63,18 +67,22 @@ var _ lido.Database = (*DB)(nil)
 // A program opens a file once: a second Open of the same file is refused until
 // the first is closed.
 func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
+	return open(ctx, path, cfg, theseSurroundings())
+}
+
+func open(ctx context.Context, path string, cfg Config, around surroundings) (*DB, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	if err := sqlite.CheckEngine(); err != nil {
+	if err := around.checkEngine(); err != nil {
 		return nil, fmt.Errorf("pool: open %s: %w", path, err)
 	}
-	path, err = resolve(path, cfg)
+	path, err = resolve(path, cfg, around)
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{path: path, cfg: cfg, done: make(chan struct{}), seam: seam.From(ctx)}
+	db := &DB{path: path, cfg: cfg, around: around, done: make(chan struct{}), seam: seam.From(ctx)}
 	if err := db.claim(); err != nil {
 		return nil, err
 	}
@@ -101,6 +109,14 @@ func (db *DB) open(ctx context.Context) error {
 		if err := db.tryOut(ctx, db.writer); err != nil {
 			return err
 		}
+		if db.file, err = os.Stat(db.path); err != nil {
+			return fmt.Errorf("pool: open: %w", err)
+		}
+		if err := db.checkForeignFile(ctx); err != nil {
+			return err
+		}
+	} else if db.file, err = os.Stat(db.path); err != nil {
+		return fmt.Errorf("pool: open: %w", err)
 	}
 	if db.readers, err = New(db.poolOptions("reader", db.cfg.MaxReaders, db.cfg.MinIdleReaders, true)); err != nil {
 		return err
@@ -122,7 +138,7 @@ func (db *DB) open(ctx context.Context) error {
 func (db *DB) tryOut(ctx context.Context, p *Pool[*sqlite.Conn]) error {
 	r, err := p.Acquire(ctx)
 	if err != nil {
-		return explainOpen(db.path, err)
+		return explainOpen(db.path, db.cfg.ReadOnly, err)
 	}
 	r.Release()
 	return nil
@@ -138,7 +154,7 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 		MaxLifetime:    atLeastZero(db.cfg.MaxLifetime),
 		LifetimeJitter: db.cfg.LifetimeJitter,
 		Open: func(ctx context.Context) (*sqlite.Conn, error) {
-			c, err := sqlite.Open(seam.With(ctx, db.seam), db.path, db.cfg.connOptions(readOnly))
+			c, err := db.connect(ctx, readOnly)
 			if err == nil {
 				// Transactions are the pool's business: a COMMIT in a query
 				// would end one under its caller.
@@ -178,6 +194,24 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 		},
 	}
 	return opt
+}
+
+// connect opens a connection to the file, which after the first one has to be
+// the file that one has opened.
+func (db *DB) connect(ctx context.Context, readOnly bool) (*sqlite.Conn, error) {
+	opt := db.cfg.connOptions(readOnly)
+	opt.VFS = db.around.vfs
+	if db.file == nil {
+		if !readOnly {
+			opt.BeforePragmas = db.noteForeignFile
+		}
+	} else {
+		opt.Create = false
+		if err := db.checkIdentity(); err != nil {
+			return nil, err
+		}
+	}
+	return sqlite.Open(seam.With(ctx, db.seam), db.path, opt)
 }
 
 // checkReleased looks at a connection that comes back: what a borrower left
@@ -282,7 +316,7 @@ func (db *DB) OpenConn(ctx context.Context) (*sqlite.Conn, error) {
 	if err := db.refuse(ctx); err != nil {
 		return nil, err
 	}
-	return sqlite.Open(seam.With(ctx, db.seam), db.path, db.cfg.connOptions(true))
+	return db.connect(ctx, true)
 }
 
 // Checkpoint moves committed pages from the WAL into the database file.
@@ -336,104 +370,4 @@ func (db *DB) acquire(ctx context.Context, p *Pool[*sqlite.Conn], q *lido.Query)
 		db.byHand = false
 	}
 	return r, nil
-}
-
-// resolve checks the path and makes it absolute.
-func resolve(path string, cfg Config) (string, error) {
-	if path == "" || path == ":memory:" {
-		return "", fmt.Errorf("pool: open %q: every connection of the pool would get a database of its own; name a file (in tests: pooltest.Open)", path)
-	}
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("pool: open %s: %w", path, err)
-	}
-	// The engine follows links and puts -wal beside the file itself.
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		abs = real
-	} else if folder, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
-		abs = filepath.Join(folder, filepath.Base(abs))
-	}
-	info, err := os.Stat(abs)
-	switch {
-	case err == nil && info.IsDir():
-		return "", fmt.Errorf("pool: open %s: is a directory; name a file in it", abs)
-	case errors.Is(err, fs.ErrNotExist) && (cfg.MustExist || cfg.ReadOnly):
-		return "", fmt.Errorf("pool: open %s: %w", abs, fs.ErrNotExist)
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("pool: open: %w", err)
-	}
-	folder := filepath.Dir(abs)
-	if _, err := os.Stat(folder); err != nil {
-		return "", fmt.Errorf("pool: open %s: the folder must exist: %w", abs, err)
-	}
-	if name := networkFilesystem(folder); name != "" && !cfg.AllowNetworkFilesystem {
-		return "", fmt.Errorf("pool: open %s: the folder is on %s, where WAL is not safe; use a local disk, or set Config.AllowNetworkFilesystem if only this machine ever opens the file", abs, name)
-	}
-	return abs, nil
-}
-
-// explainOpen says what to do about the two answers that name no reason.
-func explainOpen(path string, err error) error {
-	var e *lido.Error
-	switch {
-	case !errors.As(err, &e):
-		return err
-	case errors.Is(err, lido.ErrCorrupt):
-		return fmt.Errorf("%w; the file is damaged, encrypted or not a SQLite database: restore a backup or name another file", err)
-	case e.Code == codeCantOpen || errors.Is(err, lido.ErrReadOnly):
-		return fmt.Errorf("%w; SQLite must be able to write to the file and to create -wal and -shm in %s", err, filepath.Dir(path))
-	}
-	return err
-}
-
-// https://www.sqlite.org/rescode.html#cantopen
-const codeCantOpen = 14
-
-// claims are the files this program has open, so that it opens none twice: two
-// pools would have two writers, and each would wait for the other in SQLite's
-// lock instead of a queue.
-var claims struct {
-	sync.Mutex
-	dbs map[string]*DB
-}
-
-// claim takes the file for db until unclaim.
-func (db *DB) claim() error {
-	claims.Lock()
-	defer claims.Unlock()
-	info, statErr := os.Stat(db.path)
-	for path, other := range claims.dbs {
-		// Each is looked at anew: the number of a file that was removed
-		// serves the next one that is created.
-		otherInfo, err := os.Stat(path)
-		same := path == db.path || (statErr == nil && err == nil && os.SameFile(info, otherInfo))
-		if same && !(other.abandoned.Load() && other.drained()) {
-			return fmt.Errorf("pool: open %s: this program has the file open already (as %s); use that *pool.DB, or close it first", db.path, path)
-		}
-	}
-	if claims.dbs == nil {
-		claims.dbs = make(map[string]*DB)
-	}
-	claims.dbs[db.path] = db
-	return nil
-}
-
-func (db *DB) unclaim() {
-	claims.Lock()
-	defer claims.Unlock()
-	if claims.dbs[db.path] == db {
-		delete(claims.dbs, db.path)
-	}
-}
-
-// drained reports that no connection is open any more.
-func (db *DB) drained() bool {
-	for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {
-		if p != nil {
-			if s := p.Stat(); s.InUse+s.Idle+s.Constructing > 0 {
-				return false
-			}
-		}
-	}
-	return true
 }

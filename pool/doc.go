@@ -57,6 +57,28 @@
 // starts Config.Services (backup, health). Readers are opened when they are
 // needed and closed after Config.IdleTimeout. Close goes the same way back.
 //
+// # Guards at open
+//
+// Open refuses, and says what to do about it: a SQLite that can corrupt a WAL,
+// a libc that does not fit the engine, a network file system, a file that this
+// program has open already (under whatever name), what is damaged, encrypted or
+// no database, what may not be written to, a file system on which WAL does not
+// work, and a URI where the name of a file belongs. A transaction that another
+// program left unfinished in a rollback journal is rolled back.
+//
+// Foreign keys are enforced, which other programs may not have done. If
+// Config.Logger is set it is told of rows that break them: Open looks for up
+// to 5 s in a file that is not in WAL mode yet, which no pool can have opened
+// before, and for up to 50 ms in any other. Nothing is written to remember it.
+//
+// Once it is open, a file that was moved, removed or replaced gets no further
+// connections; those that are open stay on the file they have. Health's
+// file_identity check finds out sooner.
+//
+// Nothing ties a WAL to its database. A -wal file of another database that was
+// put beside this one is taken for its own, and replaces what is in it: remove
+// -wal, -shm and -journal before copying a file over another.
+//
 // # Two handles on connections
 //
 // Typed statements and closures are the usual way. [DB.AcquireReader],

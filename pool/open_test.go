@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -76,56 +74,6 @@ func TestBadConfigurationsAreRefusedByTheNameOfTheirField(t *testing.T) {
 	}
 }
 
-func TestOpenSaysWhatIsWrongWithTheFile(t *testing.T) {
-	dir := t.TempDir()
-	garbage := filepath.Join(dir, "garbage.db")
-	text := strings.Repeat("not a database ", 100)
-	if err := os.WriteFile(garbage, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for path, want := range map[string]string{
-		garbage:                               "restore a backup",
-		dir:                                   "is a directory",
-		filepath.Join(dir, "no", "folder.db"): "folder must exist",
-		":memory:":                            "name a file",
-		"":                                    "name a file",
-	} {
-		db, err := pool.Open(t.Context(), path, pool.Config{})
-		if err == nil {
-			t.Errorf("%q was opened", path)
-			_ = db.Close(t.Context())
-			continue
-		}
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v", path, err)
-		}
-	}
-	if _, err := pool.Open(t.Context(), filepath.Join(dir, "absent.db"), pool.Config{MustExist: true}); !errors.Is(err, fs.ErrNotExist) {
-		t.Error(err)
-	}
-	if got, err := os.ReadFile(garbage); string(got) != text || err != nil {
-		t.Error("the file was changed")
-	}
-}
-
-func TestASecondOpenOfTheSameFileIsRefused(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "test.db")
-	db := openDBAt(t, path, pool.Config{})
-	link := filepath.Join(t.TempDir(), "link.db")
-	if err := os.Symlink(path, link); err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range []string{path, link} {
-		if _, err := pool.Open(t.Context(), p, pool.Config{}); err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: %v", p, err)
-		}
-	}
-	if err := db.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	openDBAt(t, path, pool.Config{})
-}
-
 func TestAFailureInPrepareOrStartUndoesOpen(t *testing.T) {
 	boom := errors.New("boom")
 	path := filepath.Join(t.TempDir(), "test.db")
@@ -142,91 +90,6 @@ func TestAFailureInPrepareOrStartUndoesOpen(t *testing.T) {
 		t.Error(got)
 	}
 	openDBAt(t, path, pool.Config{}) // the claim on the file was given up
-}
-
-func TestAFolderThatCannotBeWrittenToIsNamed(t *testing.T) {
-	if dir := os.Getenv("LIDO_TEST_READONLY_FOLDER"); dir != "" {
-		_, err := pool.Open(t.Context(), filepath.Join(dir, "test.db"), pool.Config{})
-		if err == nil || !strings.Contains(err.Error(), "must be able to write") || !strings.Contains(err.Error(), dir) {
-			t.Error(err)
-		}
-		return
-	}
-	dir, err := os.MkdirTemp("", "readonly-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o555); err != nil {
-		t.Fatal(err)
-	}
-	// Go builds the test where only its user can run it.
-	home, err := os.MkdirTemp("", "anyone-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(home) })
-	if err := os.Chmod(home, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	self := filepath.Join(home, "pool.test")
-	program, err := os.ReadFile(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(self, program, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), "LIDO_TEST_READONLY_FOLDER="+dir)
-	cmd.Dir = os.TempDir()
-	if os.Geteuid() == 0 {
-		asNobody(cmd)
-	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, out)
-	}
-	if entries, err := os.ReadDir(dir); len(entries) != 0 || err != nil {
-		t.Error(entries, err)
-	}
-}
-
-func TestTheSameNewFileThroughALinkedFolderIsTheSameFile(t *testing.T) {
-	real := t.TempDir()
-	link := filepath.Join(t.TempDir(), "link")
-	if err := os.Symlink(real, link); err != nil {
-		t.Fatal(err)
-	}
-	for range 20 {
-		name := "x.db"
-		opened := make(chan *pool.DB, 2)
-		for _, dir := range []string{real, link} {
-			go func() {
-				db, _ := pool.Open(t.Context(), filepath.Join(dir, name), pool.Config{})
-				opened <- db
-			}()
-		}
-		a, b := <-opened, <-opened
-		if (a == nil) == (b == nil) {
-			t.Error("want one of two pools on one file")
-		}
-		for _, db := range []*pool.DB{a, b} {
-			if db != nil {
-				if err := errors.Join(run(t.Context(), db, &lido.Query{Name: "Create", SQL: "CREATE TABLE t(a)"})); err != nil {
-					t.Error(err)
-				}
-				if s := db.Stat(); s.WALBytes == 0 || !strings.HasPrefix(db.Path(), real) {
-					t.Errorf("the WAL of %s is not seen: %+v", db.Path(), s)
-				}
-				if err := db.Close(t.Context()); err != nil {
-					t.Error(err)
-				}
-			}
-		}
-		if err := os.Remove(filepath.Join(real, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 func TestAConnectionThatPrepareKeptDoesNotBarTheFileForEver(t *testing.T) {

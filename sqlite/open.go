@@ -52,6 +52,9 @@ type Options struct {
 	//
 	// https://www.sqlite.org/limits.html#max_length
 	MaxLengthBytes int
+	// BeforePragmas, if set, sees the file as it was found, before Pragmas and
+	// with them a journal mode are set. Its error undoes Open.
+	BeforePragmas func(ctx context.Context, c *Conn) error
 	// Pragmas are set in this order, and each is read back.
 	Pragmas []Pragma
 	// OnOpen, if set, runs last: functions and collations belong there. Its
@@ -179,8 +182,16 @@ func (c *Conn) connect(ctx context.Context, opt Options) (err error) {
 			return err
 		}
 	}
+	if err := c.checkWritable(ctx, opt); err != nil {
+		return err
+	}
 	if _, err := c.QueryInt64(ctx, "PRAGMA schema_version"); err != nil {
 		return err
+	}
+	if opt.BeforePragmas != nil {
+		if err := opt.BeforePragmas(ctx, c); err != nil {
+			return err
+		}
 	}
 	for _, p := range opt.Pragmas {
 		if err := c.setPragmaAtOpen(ctx, p); err != nil {
@@ -196,6 +207,22 @@ func (c *Conn) connect(ctx context.Context, opt Options) (err error) {
 		if err := c.SetPragma(ctx, Pragma{Name: "query_only", Value: "1"}); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkWritable finds a file that may only be read. The engine opens it all the
+// same, and fails the first write.
+//
+// https://www.sqlite.org/c3ref/db_readonly.html
+func (c *Conn) checkWritable(ctx context.Context, opt Options) error {
+	if opt.ReadOnly || opt.Immutable {
+		return nil
+	}
+	name := cString(c.tls, "main")
+	defer free(c.tls, name)
+	if lib.Xsqlite3_db_readonly(c.tls, c.db, name) == 1 {
+		return c.fail(ctx, lib.SQLITE_READONLY, "")
 	}
 	return nil
 }

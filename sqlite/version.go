@@ -46,15 +46,22 @@ func SourceID() string {
 // a SQLite, or a libc other than the one the engine was made for. The error
 // names the command that repairs it.
 func CheckEngine() error {
-	if VersionNumber() < MinVersionNumber {
-		return fmt.Errorf("sqlite: SQLite %s can corrupt a WAL database (needs 3.51.3 or newer); run: go get %s@%s",
-			Version(), enginePath, PinnedEngine)
+	if err := checkVersion(Version(), VersionNumber()); err != nil {
+		return err
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return nil // built without modules: nothing is known, so nothing is wrong
 	}
 	return checkPair(info)
+}
+
+func checkVersion(version string, number int) error {
+	if number < MinVersionNumber {
+		return fmt.Errorf("sqlite: SQLite %s can corrupt a WAL database (needs 3.51.3 or newer); run: go get %s@%s",
+			version, enginePath, PinnedEngine)
+	}
+	return nil
 }
 
 // checkPair compares the versions a binary was linked with to the pinned pair.

@@ -6,6 +6,15 @@ import (
 	"testing"
 )
 
+func TestASQLiteThatCanCorruptAWALIsRefused(t *testing.T) {
+	if err := checkVersion("3.51.2", 3051002); err == nil || !strings.Contains(err.Error(), "go get modernc.org/sqlite@"+PinnedEngine) {
+		t.Errorf("%v", err)
+	}
+	if err := checkVersion("3.51.3", 3051003); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestALibcOtherThanThePinnedOneIsRefusedWithTheCommandThatRepairsIt(t *testing.T) {
 	deps := func(engine, libc string) *debug.BuildInfo {
 		return &debug.BuildInfo{Deps: []*debug.Module{{Path: enginePath, Version: engine}, {Path: libcPath, Version: libc}}}

@@ -1,0 +1,31 @@
+package pool
+
+import (
+	"context"
+	"time"
+)
+
+// Surroundings are what OpenIn answers Open's questions with; what is left out
+// is as it is.
+type Surroundings struct {
+	EngineErr        error
+	Filesystem       string
+	VFS              string
+	ForeignCheckTime time.Duration
+}
+
+// OpenIn is Open in other surroundings.
+func OpenIn(ctx context.Context, path string, cfg Config, s Surroundings) (*DB, error) {
+	around := theseSurroundings()
+	if s.EngineErr != nil {
+		around.checkEngine = func() error { return s.EngineErr }
+	}
+	if s.Filesystem != "" {
+		around.filesystem = func(string) string { return s.Filesystem }
+	}
+	if s.ForeignCheckTime != 0 {
+		around.foreignCheckTime, around.anyCheckTime = s.ForeignCheckTime, s.ForeignCheckTime
+	}
+	around.vfs = s.VFS
+	return open(ctx, path, cfg, around)
+}
