@@ -117,6 +117,28 @@ func FuzzParseTimeReadsWhatFormatTimeWrites(f *testing.F) {
 	})
 }
 
+// What ParseTime reads without package time, it reads as package time does.
+func TestTheFormsOfTheEngineAreReadAsPackageTimeReadsThem(t *testing.T) {
+	for _, text := range []string{
+		"2024-02-29 23:59:59", "2023-02-29 23:59:59", "2024-13-01 00:00:00", "2024-00-01 00:00:00", "2024-01-00 00:00:00",
+		"2024-01-31 24:00:00", "2024-01-31 23:60:00", "2024-01-31 23:59:60", "0000-01-01 00:00:00", "9999-12-31 23:59:59",
+		"2024-02-29", "2023-02-29", "2024-13-01", "0000-01-01", "2024-04-31", "2024-1-011", "2024/01/01", "2024-01-0x",
+		"2024-01-31T23:59:59", "2024-01-31 23.59:59", "2024-01-31 23:59 59", "-024-01-31 23:59:59",
+	} {
+		layout := time.DateTime
+		if len(text) == len(time.DateOnly) {
+			layout = time.DateOnly
+		} else if text[10] == 'T' {
+			layout = "2006-01-02T15:04:05"
+		}
+		want, wantErr := time.Parse(layout, text)
+		got, err := lido.ParseTime(text)
+		if (err == nil) != (wantErr == nil) || !got.Equal(want) || err == nil && got.Location() != time.UTC {
+			t.Errorf("%s: %v, %v; package time says %v, %v", text, got, err, want, wantErr)
+		}
+	}
+}
+
 func FuzzParseTimeNeverPanics(f *testing.F) {
 	for _, s := range []string{"2026-11-23 14:05:06.000000000Z", "2026-11-23", " m=", ""} {
 		f.Add(s)

@@ -162,10 +162,17 @@ func (s *Stmt) ColumnBlob(i int, dst []byte) []byte {
 	}
 	p := lib.Xsqlite3_column_blob(s.conn.tls, s.stmt, int32(i))
 	n := int(lib.Xsqlite3_column_bytes(s.conn.tls, s.stmt, int32(i)))
-	if dst == nil {
-		dst = make([]byte, 0, n)
-	}
-	if p == 0 || n == 0 {
+	switch {
+	case p == 0 || n == 0:
+		if dst == nil {
+			dst = []byte{}
+		}
+		return dst
+	case dst == nil:
+		// In this form the compiler does not clear what copy overwrites.
+		src := bytesAt(p, n)
+		dst = make([]byte, len(src))
+		copy(dst, src)
 		return dst
 	}
 	return append(dst, bytesAt(p, n)...)
