@@ -24,6 +24,11 @@ type conn struct {
 
 	begun bool  // SQL has begun a transaction
 	lost  error // why the engine has rolled back what SQL began, until SQL ends it
+
+	// last is the outcome of the last change, which last_insert_rowid() and
+	// changes() ask for, whichever connection that change and they run on.
+	last result
+	plan *plan // of the last text
 }
 
 var (
@@ -34,18 +39,21 @@ var (
 	_ driver.Pinger             = (*conn)(nil)
 	_ driver.SessionResetter    = (*conn)(nil)
 	_ driver.Validator          = (*conn)(nil)
+	_ driver.NamedValueChecker  = (*conn)(nil)
+	_ Conn                      = (*conn)(nil)
 )
 
 // lease is a connection of the pool for one call.
 type lease struct {
 	*pool.Conn
-	own    bool         // to be given back when the call ends
-	reader bool         // borrowed from the readers
-	ready  *sqlite.Stmt // the call's only statement, if finding the place has prepared it
+	own    bool // to be given back when the call ends
+	reader bool // borrowed from the readers
 }
 
-// lease finds the connection on which stmts are to run.
-func (c *conn) lease(ctx context.Context, stmts []statement) (lease, error) {
+// lease borrows the connection for statements that cannot go to the pool as
+// they are: several at once, those that leave something on their connection,
+// and everything inside a transaction or a session.
+func (c *conn) lease(ctx context.Context) (lease, error) {
 	if c.held != nil {
 		return lease{Conn: c.held}, nil
 	}
@@ -53,27 +61,12 @@ func (c *conn) lease(ctx context.Context, stmts []statement) (lease, error) {
 		r, err := c.connector.db.AcquireReader(ctx)
 		return lease{Conn: r, own: true, reader: true}, err
 	}
-	if len(stmts) == 1 && stmts[0].class == classRead {
-		r, err := c.connector.db.AcquireReader(ctx)
-		if err != nil {
-			return lease{}, err
-		}
-		s, err := r.Prepare(ctx, stmts[0].text)
-		if err != nil {
-			r.Release()
-			return lease{}, err
-		}
-		if s.ReadOnly() {
-			return lease{Conn: r, own: true, reader: true, ready: s}, nil
-		}
-		err = s.Close()
-		r.Release()
-		if err != nil {
-			return lease{}, err
-		}
-	}
 	w, err := c.connector.db.AcquireWriter(ctx)
-	return lease{Conn: w, own: true}, err
+	if err != nil {
+		return lease{}, err
+	}
+	w.RecallChanges(c.last.rowid, c.last.changes)
+	return lease{Conn: w, own: true}, nil
 }
 
 // settle ends a call. What the call has left on the connection decides whether
@@ -189,15 +182,11 @@ func (c *conn) prepare(ctx context.Context, l *lease, s statement, args *argumen
 		err := l.Control(ctx, s.text)
 		return nil, c.unsure(l, c.tx == nil && s.commits(), false, err)
 	}
-	st := l.ready
-	l.ready = nil
-	if st == nil {
-		var err error
-		if st, err = l.Prepare(ctx, s.text); err != nil {
-			return nil, err
-		}
+	st, err := l.Prepare(ctx, s.text)
+	if err != nil {
+		return nil, err
 	}
-	err := args.bind(st, last)
+	err = args.bind(st, s.params, last)
 	if err == nil && c.tx != nil && c.tx.readOnly && !st.ReadOnly() {
 		err = fmt.Errorf("stdlib: %w", lido.ErrReadOnly)
 	}
@@ -254,32 +243,65 @@ func (c *conn) run(ctx context.Context, l *lease, s statement, args *arguments, 
 			return result{}, errors.Join(c.unsure(l, autocommit, st.ReadOnly(), err), st.Close())
 		}
 	}
-	res := result{rowid: st.LastInsertID(), changes: st.Changes()}
-	return res, st.Close()
+	return c.outcome(st), st.Close()
 }
+
+// outcome is what a statement that has run to its end has come to.
+func (c *conn) outcome(st *sqlite.Stmt) result {
+	if st.ReadOnly() {
+		return result{}
+	}
+	c.last = result{rowid: st.LastInsertID(), changes: st.Changes()}
+	return c.last
+}
+
+// planOf cuts a text into statements, or finds that done.
+func (c *conn) planOf(text string) *plan {
+	if c.plan == nil || c.plan.text != text {
+		c.plan = c.connector.plans.get(text)
+	}
+	return c.plan
+}
+
+// free reports that a statement may run on any connection: there is neither a
+// transaction nor a session that it belongs to.
+func (c *conn) free() bool { return c.held == nil && c.lost == nil }
 
 // ExecContext runs every statement of query.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	return c.exec(ctx, split(query), args)
+	return c.exec(ctx, c.planOf(query), args)
 }
 
-func (c *conn) exec(ctx context.Context, stmts []statement, list []driver.NamedValue) (driver.Result, error) {
+func (c *conn) exec(ctx context.Context, p *plan, list []driver.NamedValue) (_ driver.Result, err error) {
+	if c.free() && p.changes() && !p.list[0].returning && !c.connector.readOnly {
+		return c.change(ctx, p, list)
+	}
+	if c.free() && p.reads() && !c.connector.readsOnWriter {
+		rows, err := c.read(ctx, p, list)
+		if err == nil {
+			return result{}, rows.drain()
+		}
+		if !errors.Is(err, lido.ErrReadOnly) {
+			return nil, err
+		}
+		p.writes.Store(true)
+	}
 	args := newArguments(list)
-	stmts, err := c.acknowledge(ctx, stmts)
+	stmts, err := c.acknowledge(ctx, p.list)
 	if err != nil {
 		return nil, err
 	}
 	if len(stmts) == 0 {
 		return result{}, args.rest()
 	}
-	l, err := c.lease(ctx, stmts)
+	l, err := c.lease(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { c.settle(l) }()
 	var res result
 	for i, s := range stmts {
-		if res, err = c.run(ctx, &l, s, args, i == len(stmts)-1); err != nil {
+		if res, err = c.run(ctx, &l, s, &args, i == len(stmts)-1); err != nil {
 			return nil, err
 		}
 	}
@@ -288,18 +310,43 @@ func (c *conn) exec(ctx context.Context, stmts []statement, list []driver.NamedV
 
 // QueryContext runs every statement of query and returns the rows of the last.
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	return c.query(ctx, split(query), args)
+	return c.query(ctx, c.planOf(query), args)
 }
 
-func (c *conn) query(ctx context.Context, stmts []statement, list []driver.NamedValue) (_ driver.Rows, err error) {
+func (c *conn) query(ctx context.Context, p *plan, list []driver.NamedValue) (_ driver.Rows, err error) {
+	if c.free() && p.reads() && !c.connector.readsOnWriter {
+		rows, err := c.read(ctx, p, list)
+		if err == nil {
+			return rows, nil
+		}
+		if !errors.Is(err, lido.ErrReadOnly) {
+			return nil, err
+		}
+		// It looked like a query, but the engine would write.
+		p.writes.Store(true)
+	}
+	if c.free() && p.changes() && !c.connector.readOnly {
+		rows, err := c.changeRows(ctx, p, list)
+		if err != nil {
+			return nil, err // not a nil *rows in an interface
+		}
+		return rows, nil
+	}
+	return c.queryHere(ctx, p, list)
+}
+
+// queryHere runs the statements on a connection that is borrowed for them, or
+// on the one that is held.
+func (c *conn) queryHere(ctx context.Context, p *plan, list []driver.NamedValue) (_ driver.Rows, err error) {
 	args := newArguments(list)
-	if stmts, err = c.acknowledge(ctx, stmts); err != nil {
+	stmts, err := c.acknowledge(ctx, p.list)
+	if err != nil {
 		return nil, err
 	}
 	if len(stmts) == 0 {
 		return &buffered{}, args.rest()
 	}
-	l, err := c.lease(ctx, stmts)
+	l, err := c.lease(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -311,13 +358,13 @@ func (c *conn) query(ctx context.Context, stmts []statement, list []driver.Named
 	}()
 	last := len(stmts) - 1
 	for _, s := range stmts[:last] {
-		if _, err := c.run(ctx, &l, s, args, false); err != nil {
+		if _, err := c.run(ctx, &l, s, &args, false); err != nil {
 			return nil, err
 		}
 	}
 	defer func() { c.observe(&l, stmts[last], err) }()
 	autocommit := !l.InTransaction()
-	st, err := c.prepare(ctx, &l, stmts[last], args, true)
+	st, err := c.prepare(ctx, &l, stmts[last], &args, true)
 	if err != nil {
 		return nil, err
 	}
@@ -330,7 +377,6 @@ func (c *conn) query(ctx context.Context, stmts []statement, list []driver.Named
 	if err != nil {
 		return nil, errors.Join(c.unsure(&l, autocommit, st.ReadOnly(), err), st.Close())
 	}
-	head := headOf(st)
 	// A query streams from a reader, and inside a transaction. What writes has
 	// run when Query returns, and what has the writer for itself gives it back.
 	if st.ReadOnly() && (l.reader || !l.own) {
@@ -338,51 +384,22 @@ func (c *conn) query(ctx context.Context, stmts []statement, list []driver.Named
 		if !l.own {
 			c.rows++
 		}
-		return &rows{head: head, conn: c, lease: l, stmt: st, row: row, end: !row}, nil
+		r := &rows{stmt: st, conn: c, lease: &l, row: row, end: !row}
+		r.describe(st.Columns(), c.connector.declaredTypes)
+		return r, nil
 	}
-	all := &buffered{head: head}
+	all := &buffered{}
+	all.describe(st.Columns(), c.connector.declaredTypes)
 	for row {
-		values := make([]driver.Value, len(head.names))
-		head.read(st, values)
+		values := make([]driver.Value, len(all.columns.Names))
+		all.read(st, values)
 		all.rows = append(all.rows, values)
 		if row, err = st.Step(); err != nil {
 			return nil, errors.Join(c.unsure(&l, autocommit, st.ReadOnly(), err), st.Close())
 		}
 	}
+	c.outcome(st)
 	return all, st.Close()
-}
-
-// PrepareContext checks that the engine accepts query. The statement is
-// prepared again, from the pool's cache, on the connection it then runs on.
-func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	s := &stmt{conn: c, list: split(query), params: -1}
-	switch {
-	case len(s.list) == 0:
-		s.params = 0
-		return s, nil
-	case len(s.list) > 1, s.list[0].class == classPragma:
-		// Later statements may need what the first ones make, and a PRAGMA may
-		// take effect while it is prepared.
-		return s, nil
-	case s.list[0].class.control():
-		s.params = 0
-		return s, nil
-	}
-	on := c.held
-	if on == nil {
-		r, err := c.connector.db.AcquireReader(ctx)
-		if err != nil {
-			return nil, err
-		}
-		defer r.Release()
-		on = r
-	}
-	st, err := on.Prepare(ctx, s.list[0].text)
-	if err != nil {
-		return nil, err
-	}
-	s.params = st.ParamCount()
-	return s, st.Close()
 }
 
 // Prepare, Begin and the like are database/sql's interfaces from before
@@ -430,35 +447,4 @@ func (c *conn) Close() error {
 	}
 	c.forget()
 	return nil
-}
-
-// stmt is a text that the engine has accepted. It holds no connection.
-type stmt struct {
-	conn   *conn
-	list   []statement
-	params int
-}
-
-var (
-	_ driver.StmtExecContext  = (*stmt)(nil)
-	_ driver.StmtQueryContext = (*stmt)(nil)
-)
-
-func (s *stmt) Close() error  { return nil }
-func (s *stmt) NumInput() int { return s.params }
-
-func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	return s.conn.exec(ctx, s.list, args)
-}
-
-func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	return s.conn.query(ctx, s.list, args)
-}
-
-func (s *stmt) Exec(args []driver.Value) (driver.Result, error) {
-	return s.ExecContext(context.Background(), named(args))
-}
-
-func (s *stmt) Query(args []driver.Value) (driver.Rows, error) {
-	return s.QueryContext(context.Background(), named(args))
 }

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"io"
+	"time"
 
 	"github.com/lidodb/lido/pool"
 )
@@ -38,9 +40,41 @@ func WithSchemaChanges() Option {
 	return func(c *connector) { c.schemaChanges = true }
 }
 
+// WithReadsOnWriter makes queries outside transactions run on the writer, like
+// everything else. Nothing is gained by it in what a query sees: on a reader
+// it sees all that was committed before it began. It is for programs that must
+// know that no two of their statements run at the same time. Queries then wait
+// for each other and for every transaction, and their rows are kept in memory,
+// so that a loop over them can write.
+//
+// A transaction that is asked to be read-only still gets a reader.
+func WithReadsOnWriter() Option {
+	return func(c *connector) { c.readsOnWriter = true }
+}
+
+// WithDeclaredTypes makes the declared type of a column decide about integers,
+// too, as mattn/go-sqlite3 does: those of a BOOLEAN column are read as bool, and
+// those of a DATE, DATETIME or TIMESTAMP column as time.Time, in seconds or,
+// from 1e12 on, in milliseconds since 1970. Without it they are int64, as with
+// modernc.org/sqlite; database/sql scans 0 and 1 into a bool either way.
+func WithDeclaredTypes() Option {
+	return func(c *connector) { c.declaredTypes = true }
+}
+
+// WithPoolClose makes closing the *sql.DB close the pool too: for frameworks
+// that know only the *sql.DB. It waits as long as timeout for those who hold a
+// connection, and then interrupts them.
+func WithPoolClose(timeout time.Duration) Option {
+	if timeout <= 0 {
+		panic("stdlib: WithPoolClose needs a time to wait")
+	}
+	return func(c *connector) { c.closePool = timeout }
+}
+
 // OpenDB returns a *sql.DB whose statements run on the connections of db.
 //
-// It opens nothing, so it cannot fail. Closing the *sql.DB leaves db open.
+// It opens nothing, so it cannot fail. Closing the *sql.DB leaves db open,
+// unless WithPoolClose says otherwise.
 // Limits set on the *sql.DB count handles, not connections to the file, and
 // are best left alone: db has its own.
 func OpenDB(db *pool.DB, opts ...Option) *sql.DB {
@@ -67,13 +101,32 @@ type connector struct {
 	db            *pool.DB
 	readOnly      bool
 	schemaChanges bool
+	readsOnWriter bool
+	declaredTypes bool
+	closePool     time.Duration // 0: the pool is left open
 	trace         func(ctx context.Context, sql string)
+
+	plans plans
 }
 
+var _ io.Closer = (*connector)(nil)
+
+// Connect makes a handle. It opens nothing.
 func (c *connector) Connect(context.Context) (driver.Conn, error) {
 	return &conn{connector: c}, nil
 }
 
+// Close is called by the Close of the *sql.DB, after it has closed its handles.
+func (c *connector) Close() error {
+	if c.closePool == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.closePool)
+	defer cancel()
+	return c.db.Close(ctx)
+}
+
+// Driver returns a driver that opens nothing: there is no data source name.
 func (c *connector) Driver() driver.Driver { return noDriver{} }
 
 // noDriver stands where database/sql wants a driver.

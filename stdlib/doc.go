@@ -12,14 +12,23 @@
 //
 //   - BeginTx takes the writer with BEGIN IMMEDIATE and holds it until Commit
 //     or Rollback. The lock is there from the start, so a transaction never
-//     fails half way because it could not be upgraded to write.
+//     fails half way because it could not be upgraded to write. Isolation
+//     levels up to serializable are accepted, for SQLite's transactions are
+//     serializable whatever was asked for; write committed and linearizable are
+//     refused.
 //   - BeginTx with TxOptions.ReadOnly takes a reader, and pins the snapshot
 //     before it returns.
 //   - Outside a transaction a SELECT, VALUES or WITH that the engine itself
-//     calls read-only runs on a reader; all else runs on the writer. Queries
-//     that ask for last_insert_rowid(), changes() or total_changes() run on the
-//     writer, but another caller may have used it meanwhile: take the numbers
-//     from sql.Result, or use RETURNING.
+//     calls read-only runs on a reader; all else runs on the writer. Open rows
+//     hold their reader until they are closed or read to their end. With
+//     WithReadsOnWriter everything runs on the writer.
+//   - A single INSERT, UPDATE, DELETE or REPLACE outside a transaction is a
+//     write as those of generated code are: writes that wait for the writer at
+//     the same time share one commit (see pool.DB.PrepareWrite), and each has
+//     its own result and its own error.
+//   - last_insert_rowid() and changes() answer for the *sql.Conn or *sql.Tx that
+//     asks, whatever others have inserted meanwhile. Through a *sql.DB, which
+//     picks any handle, take the numbers from sql.Result, or use RETURNING.
 //   - A statement that changes its connection (PRAGMA with a value, ATTACH, a
 //     temporary table, BEGIN or SAVEPOINT as SQL) makes a *sql.Conn hold the
 //     writer until the *sql.Conn is closed, and all its statements run there.
@@ -54,17 +63,28 @@
 //
 // # Values
 //
-// A time.Time is written in [lido.TimeLayout]. Columns declared DATE, DATETIME
-// or TIMESTAMP are read as time.Time (text in any form that lido.ParseTime
-// knows, integers as seconds or, from 1e12 on, milliseconds since 1970); text
-// that is no time stays a string. Columns declared BOOLEAN are read as bool.
-// Otherwise the value decides: int64, float64, string, []byte or nil. A nil
-// []byte is written as NULL, an empty one as an empty blob.
+// A time.Time is written in [lido.TimeLayout]. Text in columns declared DATE,
+// DATETIME or TIMESTAMP is read as time.Time, in any form that lido.ParseTime
+// knows; text that is no time stays a string. Otherwise the value decides:
+// int64, float64, string, []byte or nil, as with the stock driver
+// (modernc.org/sqlite). With WithDeclaredTypes integers of BOOLEAN columns are
+// read as bool, and those of time columns as time.Time, as mattn/go-sqlite3
+// does. A nil []byte is written as NULL, an empty one as an empty blob.
 //
-// Arguments are positional or sql.Named, which matches :name, @name and $name.
-// Exec takes several statements; each uses as many of the positional arguments
-// as it has parameters, and the result is that of the last one. Query runs all
-// of them and returns the rows of the last.
+// Arguments are positional or sql.Named, which matches :name, @name and $name;
+// ?NNN takes the argument of that place. A missing argument is an error, as is
+// one that no parameter asks for. Exec takes several statements; each uses as
+// many of the positional arguments as it has parameters, and the result is that
+// of the last one. Query runs all of them and returns the rows of the last, as
+// other SQLite drivers do, and so there is no next result set.
+//
+// # What lies below
+//
+// (*sql.Conn).Raw hands out a [Conn], which lends the connection of package
+// sqlite. Every statement comes from the statement cache of its connection, so
+// that preparing it in database/sql saves next to nothing; a *sql.Stmt holds no
+// connection. A context that ends interrupts what runs, without a goroutine of
+// its own, and leaves the connection fit for the next.
 //
 // # Errors
 //

@@ -2,57 +2,73 @@ package stdlib
 
 import (
 	"database/sql/driver"
+	"errors"
 	"io"
+	"slices"
 
+	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/sqlite"
 )
 
+// source is a statement that stands on a row: of the engine, or of the pool.
+type source interface {
+	Step() (row bool, err error)
+	ColumnType(i int) lido.Type
+	ColumnInt64(i int) int64
+	ColumnFloat64(i int) float64
+	ColumnText(i int) string
+	ColumnBlob(i int, dst []byte) []byte
+	Close() error
+}
+
 // head is what is known of rows before the first one.
 type head struct {
-	names []string
-	types []string // as declared
-	as    []declared
+	columns *sqlite.Columns
+	as      []declared
+	few     [8]declared // as, if the columns are few
+	typed   bool        // integers, too, are read as their column is declared
 }
 
-func headOf(s *sqlite.Stmt) head {
-	n := s.ColumnCount()
-	h := head{names: make([]string, n), types: make([]string, n), as: make([]declared, n)}
-	for i := range n {
-		h.names[i] = s.ColumnName(i)
-		h.types[i] = s.ColumnDeclType(i)
-		h.as[i] = declaredAs(h.types[i])
+func (h *head) describe(columns *sqlite.Columns, typed bool) {
+	h.columns, h.typed = columns, typed
+	if n := len(columns.Names); n <= len(h.few) {
+		h.as = h.few[:n]
+	} else {
+		h.as = make([]declared, n)
 	}
-	return h
+	for i, t := range columns.DeclTypes {
+		h.as[i] = declaredAs(t)
+	}
 }
 
-// Columns returns the names of the columns.
-func (h *head) Columns() []string { return h.names }
+// Columns returns the names of the columns, in a slice of the caller's own.
+func (h *head) Columns() []string {
+	if h.columns == nil {
+		return nil
+	}
+	return slices.Clone(h.columns.Names)
+}
 
-// ColumnTypeDatabaseTypeName returns the declared type of a column, or nothing
-// for an expression.
-func (h *head) ColumnTypeDatabaseTypeName(i int) string { return h.types[i] }
-
-func (h *head) read(s *sqlite.Stmt, dest []driver.Value) {
+func (h *head) read(s source, dest []driver.Value) {
 	for i := range dest {
-		dest[i] = columnValue(s, i, h.as[i])
+		dest[i] = h.value(s, i)
 	}
 }
-
-var (
-	_ driver.RowsColumnTypeDatabaseTypeName = (*rows)(nil)
-	_ driver.RowsColumnTypeDatabaseTypeName = (*buffered)(nil)
-)
 
 // rows stream from the connection that they hold.
 type rows struct {
 	head
+	stmt source
+	row  bool // the current row has not been read yet
+	end  bool
+
+	// Where the connection is the conn's own business, as in a transaction;
+	// elsewhere stmt holds it.
 	conn  *conn
-	lease lease
-	stmt  *sqlite.Stmt
-	row   bool // the current row has not been read yet
-	end   bool
+	lease *lease
 }
 
+// Next reads the next row.
 func (r *rows) Next(dest []driver.Value) error {
 	if r.stmt == nil || r.end {
 		return io.EOF
@@ -61,7 +77,9 @@ func (r *rows) Next(dest []driver.Value) error {
 		row, err := r.stmt.Step()
 		if err != nil {
 			r.end = true
-			r.conn.observe(&r.lease, statement{class: classRead}, err)
+			if r.conn != nil {
+				r.conn.observe(r.lease, statement{class: classRead}, err)
+			}
 			return err
 		}
 		if !row {
@@ -74,6 +92,18 @@ func (r *rows) Next(dest []driver.Value) error {
 	return nil
 }
 
+// drain reads the rows to their end and throws them away.
+func (r *rows) drain() error {
+	for !r.end {
+		row, err := r.stmt.Step()
+		if err != nil {
+			return errors.Join(err, r.Close())
+		}
+		r.end = !row
+	}
+	return r.Close()
+}
+
 // Close gives the connection back. Closing again does nothing.
 func (r *rows) Close() error {
 	if r.stmt == nil {
@@ -81,10 +111,12 @@ func (r *rows) Close() error {
 	}
 	err := r.stmt.Close()
 	r.stmt = nil
-	if !r.lease.own {
-		r.conn.rows--
+	if r.conn != nil {
+		if !r.lease.own {
+			r.conn.rows--
+		}
+		r.conn.settle(*r.lease)
 	}
-	r.conn.settle(r.lease)
 	return err
 }
 
@@ -94,6 +126,7 @@ type buffered struct {
 	rows [][]driver.Value
 }
 
+// Next reads the next row.
 func (b *buffered) Next(dest []driver.Value) error {
 	if len(b.rows) == 0 {
 		return io.EOF
@@ -103,4 +136,5 @@ func (b *buffered) Next(dest []driver.Value) error {
 	return nil
 }
 
+// Close does nothing.
 func (b *buffered) Close() error { return nil }

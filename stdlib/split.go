@@ -8,6 +8,7 @@ type class int
 const (
 	classWrite     class = iota // anything that is none of the below
 	classRead                   // a query, if the engine agrees
+	classChange                 // INSERT, REPLACE, UPDATE, DELETE
 	classBegin                  // BEGIN
 	classEnd                    // COMMIT, END, ROLLBACK
 	classSavepoint              // SAVEPOINT, RELEASE, ROLLBACK TO
@@ -21,8 +22,10 @@ func (c class) control() bool {
 
 // statement is one statement of a text, without its semicolon.
 type statement struct {
-	text  string
-	class class
+	text      string
+	class     class
+	params    []string // the names of its parameters, as sqlite3_bind_parameter_name has them
+	returning bool     // it may have a RETURNING clause
 }
 
 // commits reports a statement that can end a transaction with a commit.
@@ -70,12 +73,14 @@ func scan(text string, at int) (statement, int) {
 		own     bool // asks for counters of the connection
 		trigger bool // inside CREATE TRIGGER, which ends with "; END ;"
 		closing int  // 1 after a semicolon in a trigger, 2 after "; END"
+		params  []string
+		returns bool
 	)
 	finish := func(next int) (statement, int) {
 		if first < 0 {
 			return statement{}, next
 		}
-		s := statement{text: text[first:last], class: classify(words[:count])}
+		s := statement{text: text[first:last], class: classify(words[:count]), params: params, returning: returns}
 		if own && s.class == classRead {
 			s.class = classWrite
 		}
@@ -98,6 +103,12 @@ func scan(text string, at int) (statement, int) {
 		if first < 0 {
 			first = i
 		}
+		if n := variable(text[i:]); n > 0 {
+			params = addParam(params, text[i:i+n])
+			i, last = i+n, i+n
+			leading, closing = false, 0
+			continue
+		}
 		word := text[i:end]
 		i, last = end, end
 		if kind != tokenWord {
@@ -116,6 +127,7 @@ func scan(text string, at int) (statement, int) {
 			closing = 0
 		}
 		own = own || readsCounters(word)
+		returns = returns || strings.EqualFold(word, "RETURNING")
 	}
 	return finish(len(text))
 }
@@ -166,7 +178,7 @@ func classify(words []string) class {
 			words = words[2:]
 		}
 		c := classify(words)
-		if c.control() {
+		if c.control() || c == classChange {
 			return classWrite
 		}
 		return c
@@ -174,6 +186,8 @@ func classify(words []string) class {
 	switch strings.ToUpper(words[0]) {
 	case "SELECT", "VALUES", "WITH":
 		return classRead
+	case "INSERT", "REPLACE", "UPDATE", "DELETE":
+		return classChange
 	case "BEGIN":
 		return classBegin
 	case "COMMIT", "END":

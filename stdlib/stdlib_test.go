@@ -195,22 +195,24 @@ func TestAReadOnlyTransactionIsOneSnapshotAndRefusesWrites(t *testing.T) {
 	equal(t, "afterwards", one[int](t, handle, "SELECT count(*) FROM people"), 3)
 }
 
-func TestOtherIsolationLevelsAreRefused(t *testing.T) {
+func TestIsolationLevelsThatSerializableIncludesAreAcceptedAndOthersRefused(t *testing.T) {
 	_, handle := open(t, pool.Config{})
-	for level := sql.LevelDefault; level <= sql.LevelLinearizable; level++ {
-		tx, err := handle.BeginTx(context.Background(), &sql.TxOptions{Isolation: level})
-		if level == sql.LevelDefault || level == sql.LevelSerializable {
-			if err != nil {
-				t.Errorf("%s: %v", level, err)
+	for level := sql.LevelDefault; level <= sql.LevelLinearizable+1; level++ {
+		for _, readOnly := range []bool{false, true} {
+			tx, err := handle.BeginTx(context.Background(), &sql.TxOptions{Isolation: level, ReadOnly: readOnly})
+			if level != sql.LevelWriteCommitted && level < sql.LevelLinearizable {
+				if err != nil {
+					t.Errorf("%s: %v", level, err)
+					continue
+				}
+				if err := tx.Rollback(); err != nil {
+					t.Error(err)
+				}
 				continue
 			}
-			if err := tx.Rollback(); err != nil {
-				t.Error(err)
+			if err == nil || !strings.Contains(err.Error(), level.String()) {
+				t.Errorf("%s: error %v does not name it", level, err)
 			}
-			continue
-		}
-		if err == nil || !strings.Contains(err.Error(), level.String()) {
-			t.Errorf("%s: error %v does not name it", level, err)
 		}
 	}
 }

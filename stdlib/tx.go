@@ -27,11 +27,16 @@ type tx struct {
 
 // BeginTx waits for the writer, or for a reader if the transaction is read-only,
 // as long as ctx allows.
+//
+// https://www.sqlite.org/isolation.html
 func (c *conn) BeginTx(ctx context.Context, opt driver.TxOptions) (driver.Tx, error) {
 	switch level := sql.IsolationLevel(opt.Isolation); level {
-	case sql.LevelDefault, sql.LevelSerializable:
+	case sql.LevelDefault, sql.LevelReadUncommitted, sql.LevelReadCommitted, sql.LevelRepeatableRead,
+		sql.LevelSnapshot, sql.LevelSerializable:
+		// A level says what must not happen. Of all that the standard names
+		// nothing does: SQLite's transactions are serializable.
 	default:
-		return nil, fmt.Errorf("stdlib: isolation level %s: SQLite's transactions are always serializable; ask for the default", level)
+		return nil, fmt.Errorf("stdlib: isolation level %s is not one that SQLite knows; its transactions are serializable, so leave the level at the default", level)
 	}
 	if err := c.lostBySQL(); err != nil {
 		return nil, err
@@ -49,6 +54,7 @@ func (c *conn) BeginTx(ctx context.Context, opt driver.TxOptions) (driver.Tx, er
 		if err != nil {
 			return nil, err
 		}
+		held.RecallChanges(c.last.rowid, c.last.changes)
 		c.held = held
 	}
 	if err := t.begin(ctx); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/pool"
+	"github.com/lidodb/lido/stdlib"
 )
 
 func TestValuesComeBackAsTheyWereWritten(t *testing.T) {
@@ -64,10 +65,9 @@ func TestTimesAreWrittenInLidosLayoutAndReadByDeclaredType(t *testing.T) {
 			t.Errorf("read %v, want %v in UTC", got, when)
 		}
 	}
-	// Forms that others have written, and numbers.
+	// Forms that others have written.
 	for _, form := range []any{
 		"2024-02-29 22:59:58", "2024-02-29T22:59:58Z", when.Truncate(time.Second).String(),
-		when.Unix(), when.Unix() * 1000,
 	} {
 		exec(t, handle, "UPDATE v SET ts = ?", form)
 		got := one[time.Time](t, handle, "SELECT ts FROM v")
@@ -83,29 +83,37 @@ func TestTimesAreWrittenInLidosLayoutAndReadByDeclaredType(t *testing.T) {
 	}
 }
 
-func TestBooleansAreReadByDeclaredType(t *testing.T) {
-	_, handle := open(t, pool.Config{})
-	exec(t, handle, "CREATE TABLE v (b BOOLEAN, i INTEGER); INSERT INTO v VALUES (?, ?), (?, ?)", true, true, false, false)
-	rows, err := handle.Query("SELECT b, i FROM v")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	var got []string
-	for rows.Next() {
-		var b, i any
-		if err := rows.Scan(&b, &i); err != nil {
+func TestIntegersAreReadByDeclaredTypeOnRequestOnly(t *testing.T) {
+	db, handle := open(t, pool.Config{})
+	exec(t, handle, `CREATE TABLE v (b BOOLEAN, i INTEGER, d DATE, ts TIMESTAMP);
+		INSERT INTO v VALUES (?, ?, 86400, 1709247598000), (?, ?, 86400, NULL)`, true, true, false, false)
+	for _, c := range []struct {
+		handle *sql.DB
+		want   string
+	}{
+		{handle, "int64 1 int64 1 int64 86400 int64 1709247598000; int64 0 int64 0 int64 86400 <nil> <nil>"},
+		{stdlib.OpenDB(db, stdlib.WithDeclaredTypes()),
+			"bool true int64 1 time.Time 1970-01-02 00:00:00 +0000 UTC time.Time 2024-02-29 22:59:58 +0000 UTC; bool false int64 0 time.Time 1970-01-02 00:00:00 +0000 UTC <nil> <nil>"},
+	} {
+		rows, err := c.handle.Query("SELECT b, i, d, ts FROM v")
+		if err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, fmt.Sprintf("%T %v %T %v", b, b, i, i))
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	equal(t, "rows", strings.Join(got, "; "), "bool true int64 1; bool false int64 0")
-	types, err := rows.ColumnTypes()
-	if err == nil {
-		equal(t, "declared", types[0].DatabaseTypeName(), "BOOLEAN")
+		defer c.handle.Close()
+		defer rows.Close()
+		var got []string
+		for rows.Next() {
+			var b, i, d, ts any
+			if err := rows.Scan(&b, &i, &d, &ts); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, fmt.Sprintf("%T %v %T %v %T %v %T %v", b, b, i, i, d, d, ts, ts))
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "rows", strings.Join(got, "; "), c.want)
+		equal(t, "into a bool", one[bool](t, c.handle, "SELECT b FROM v"), true)
 	}
 }
 

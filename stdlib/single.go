@@ -1,0 +1,100 @@
+package stdlib
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/sqlite"
+)
+
+// A single statement outside a transaction and a session is asked of the pool
+// as generated code asks: a query gets a reader for as long as its rows are
+// open, a change shares its commit with others that wait at the same time.
+
+// described is a statement of the pool. Those of lido.Database have no names
+// for their columns.
+type described interface {
+	lido.Stmt
+	Columns() *sqlite.Columns
+}
+
+// read runs a query on a reader.
+func (c *conn) read(ctx context.Context, p *plan, list []driver.NamedValue) (*rows, error) {
+	st, err := c.connector.db.PrepareRead(ctx, &p.read)
+	if err != nil {
+		return nil, err
+	}
+	return c.first(ctx, p, list, st)
+}
+
+// changeRows runs a change that returns rows, which are kept in memory.
+func (c *conn) changeRows(ctx context.Context, p *plan, list []driver.NamedValue) (*rows, error) {
+	st, err := c.prepareChange(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.first(ctx, p, list, st)
+	if err != nil {
+		return nil, err
+	}
+	c.last = result{rowid: st.LastInsertID(), changes: st.Changes()}
+	return rows, nil
+}
+
+// first runs a statement up to its first row: from then on the columns are
+// known, and the snapshot is that of the call.
+func (c *conn) first(ctx context.Context, p *plan, list []driver.NamedValue, st lido.Stmt) (*rows, error) {
+	args := newArguments(list)
+	err := args.bind(st, p.list[0].params, true)
+	var row bool
+	if err == nil {
+		c.connector.note(ctx, p.list[0].text)
+		row, err = st.Step()
+	}
+	if err != nil {
+		return nil, closing(st, err)
+	}
+	r := &rows{stmt: st, row: row, end: !row}
+	r.describe(st.(described).Columns(), c.connector.declaredTypes)
+	return r, nil
+}
+
+// change runs a change.
+func (c *conn) change(ctx context.Context, p *plan, list []driver.NamedValue) (driver.Result, error) {
+	st, err := c.prepareChange(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	args := newArguments(list)
+	if err = args.bind(st, p.list[0].params, true); err == nil {
+		c.connector.note(ctx, p.list[0].text)
+		_, err = st.Step()
+	}
+	if err != nil {
+		return nil, closing(st, err)
+	}
+	c.last = result{rowid: st.LastInsertID(), changes: st.Changes()}
+	return c.last, st.Close()
+}
+
+func (c *conn) prepareChange(ctx context.Context, p *plan) (lido.Stmt, error) {
+	st, err := c.connector.db.PrepareWrite(ctx, &p.change)
+	if err != nil {
+		return nil, err
+	}
+	if r, ok := st.(interface{ Recall(rowid, changes int64) }); ok {
+		r.Recall(c.last.rowid, c.last.changes)
+	}
+	return st, nil
+}
+
+// closing closes a statement that has failed. err stays itself if that works:
+// callers compare it.
+func closing(st lido.Stmt, err error) error {
+	if closeErr := st.Close(); closeErr != nil && !errors.Is(err, closeErr) {
+		return errors.Join(err, closeErr)
+	}
+	return err
+}
