@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -26,6 +27,7 @@ import (
 	"github.com/lidodb/lido/bench/sqlcgen"
 	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/sqlite"
+	"github.com/lidodb/lido/stdlib"
 )
 
 const items = 10_000
@@ -34,6 +36,7 @@ func main() {
 	testing.Init()
 	rounds := flag.Int("rounds", 5, "rounds for each figure")
 	length := flag.Duration("time", 500*time.Millisecond, "length of one round")
+	only := flag.String("only", "", "measure only the operations whose name contains this")
 	concurrent := flag.Bool("load", false, "measure writes from many goroutines instead")
 	flag.Parse()
 	if err := flag.Set("test.benchtime", length.String()); err != nil {
@@ -50,7 +53,7 @@ func main() {
 			memory(context.Background(), dir),
 		)
 	} else {
-		err = run(dir, *rounds)
+		err = run(dir, *rounds, *only)
 	}
 	if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
 		fail(err)
@@ -75,7 +78,7 @@ type operation struct {
 	contenders []contender
 }
 
-func run(dir string, rounds int) error {
+func run(dir string, rounds int, only string) error {
 	// As every server has: a context that can be cancelled.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -103,6 +106,8 @@ func run(dir string, rounds int) error {
 		return err
 	}
 	defer stock.Close()
+	handle := stdlib.OpenDB(db)
+	defer handle.Close()
 
 	anything, err := pool.New(pool.Options[int]{
 		Name: "thing", MaxCount: 1,
@@ -117,7 +122,15 @@ func run(dir string, rounds int) error {
 	fmt.Printf("SQLite %s, %d rows, median of %d rounds\n\n", sqlite.Version(), items, rounds)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "operation\tns\tallocs\tbytes\tto first\ttarget\t")
-	for _, op := range operations(ctx, engine, db, anything, stock) {
+	ops := operations(ctx, engine, db, anything, stock)
+	more, err := viaDatabaseSQL(ctx, stock, handle)
+	if err != nil {
+		return err
+	}
+	for _, op := range append(ops, more...) {
+		if !strings.Contains(op.name, only) {
+			continue
+		}
 		results := make([][]testing.BenchmarkResult, len(op.contenders))
 		for range rounds {
 			for i, c := range op.contenders {
