@@ -47,8 +47,10 @@ type Options[R any] struct {
 	Close func(R)
 
 	// Idle checks a resource that was idle for IdleCheckAfter or longer before
-	// it is handed out. After an error, or a panic, the resource is destroyed
-	// and another one taken. Optional.
+	// it is handed out, under the context of the caller that is to get it. After
+	// an error, or a panic, the resource is destroyed and another one taken;
+	// after an error when that context has ended it goes back, to be checked
+	// for the next caller. Optional.
 	Idle func(ctx context.Context, r R) error
 
 	// Released checks a resource on every Release. After an error, or a panic,

@@ -128,7 +128,8 @@ func (p *Pool[R]) Acquire(ctx context.Context) (*Resource[R], error) {
 			return nil, p.gaveUp(ctx)
 		}
 		entry := p.tryIdle()
-		if entry == nil {
+		wasIdle := entry != nil
+		if !wasIdle {
 			var err error
 			if entry, err = p.wait(ctx); err != nil {
 				return nil, err
@@ -136,7 +137,7 @@ func (p *Pool[R]) Acquire(ctx context.Context) (*Resource[R], error) {
 		}
 		r := entry.Value()
 		r.take(entry)
-		switch ok, err := p.admit(ctx, r); {
+		switch ok, err := p.admit(ctx, r, wasIdle); {
 		case ok:
 			return r, nil
 		case err != nil:
@@ -166,8 +167,9 @@ func (p *Pool[R]) tryIdle() *puddle.Resource[*Resource[R]] {
 }
 
 // admit decides whether the caller of Acquire gets r. If not, r is destroyed;
-// the error is that of the idle check, where this was the reason.
-func (p *Pool[R]) admit(ctx context.Context, r *Resource[R]) (bool, error) {
+// the error is that of the idle check, where this was the reason. When only the
+// caller's context ended during that check, r goes back.
+func (p *Pool[R]) admit(ctx context.Context, r *Resource[R], wasIdle bool) (bool, error) {
 	now := p.now()
 	r.forgetHolder()
 	r.held.Store(now)
@@ -178,8 +180,19 @@ func (p *Pool[R]) admit(ctx context.Context, r *Resource[R]) (bool, error) {
 	case r.generation != p.generation.Load():
 		p.reject(r, DestroyedRetired, nil)
 		return false, nil
+	case wasIdle && r.expires != 0 && now >= r.expires:
+		// Not one that was opened just now: a lifetime that is shorter than an
+		// opening would have no end.
+		p.reject(r, DestroyedLifetime, nil)
+		return false, nil
 	case p.opt.Idle != nil && now-r.lastUsed >= int64(p.opt.IdleCheckAfter):
 		if err := p.checkIdle(ctx, r); err != nil {
+			if ctx.Err() != nil {
+				p.rejected.Add(1)
+				r.held.Store(0)
+				r.giveBack(false) // to be checked for the next caller
+				return false, nil
+			}
 			p.reject(r, DestroyedInvalid, err)
 			return false, err
 		}

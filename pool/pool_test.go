@@ -127,6 +127,7 @@ func TestPoolRefusesOptionsByFieldAndValue(t *testing.T) {
 	}{
 		{func(o *pool.Options[*thing]) { o.Name = "" }, []string{"Name"}},
 		{func(o *pool.Options[*thing]) { o.MaxCount = 0 }, []string{"MaxCount", "0", "reader"}},
+		{func(o *pool.Options[*thing]) { o.MaxCount = -1 }, []string{"MaxCount", "-1", "reader"}},
 		{func(o *pool.Options[*thing]) { o.MinIdleCount = -1 }, []string{"MinIdleCount", "-1"}},
 		{func(o *pool.Options[*thing]) { o.MinIdleCount = 3 }, []string{"MinIdleCount", "3", "MaxCount", "2"}},
 		{func(o *pool.Options[*thing]) { o.Open = nil }, []string{"Open"}},
@@ -324,6 +325,9 @@ func TestPoolKeepsWhatWasOpenedForACallerThatGaveUp(t *testing.T) {
 			o.Open = func(ctx context.Context) (*thing, error) {
 				if ctx.Value(key{}) != "mine" {
 					t.Error("Open does not see the values of its caller's context")
+				}
+				if end, ok := ctx.Deadline(); ok {
+					t.Errorf("the caller's deadline %v reached Open", end)
 				}
 				<-gate
 				if ctx.Err() != nil || context.Cause(ctx) != nil {

@@ -83,6 +83,12 @@ func (r *Resource[R]) Release() {
 	if r.held.Swap(0) == 0 {
 		r.misuse("Release")
 	}
+	r.giveBack(true)
+}
+
+// giveBack is Release of a resource that is not held any more. One that was not
+// used either goes on being idle since it was used last.
+func (r *Resource[R]) giveBack(used bool) {
 	p := r.pool
 	if p.opt.Released != nil {
 		if err := r.checkReleased(); err != nil {
@@ -102,7 +108,9 @@ func (r *Resource[R]) Release() {
 		p.destroy(r, DestroyedLifetime, nil)
 		return
 	}
-	r.lastUsed = now
+	if used {
+		r.lastUsed = now
+	}
 	generation := r.generation
 	r.putBack()
 	// From here on r belongs to somebody else. Retire may have looked for idle

@@ -220,6 +220,31 @@ func TestAKilledWriterFailsOneWrite(t *testing.T) {
 	}
 }
 
+func TestABeginThatFailsGivesTheConnectionBackOrClosesIt(t *testing.T) {
+	t.Parallel()
+	db := pooltest.Open(t, itemSchema, pool.Config{BusyTimeout: 10 * time.Millisecond})
+	f := pooltest.Faults(t, db)
+	never := func(context.Context, lido.Tx) error { t.Error("ran without a transaction"); return nil }
+	release := f.Busy()
+	if err := db.Write(t.Context(), never); !errors.Is(err, lido.ErrBusy) {
+		t.Error(err)
+	}
+	if w := db.Stat().Writer; w.InUse != 0 || w.Idle != 1 || w.Destroyed.Total() != 0 {
+		t.Errorf("%+v", w)
+	}
+	release()
+	f.KillWriter()
+	if err := db.Write(t.Context(), never); !isIOError(err) || errors.Is(err, lido.ErrCommitUnknown) {
+		t.Error(err)
+	}
+	if w := db.Stat().Writer; w.InUse != 0 || w.Idle != 0 || w.Destroyed.Invalid != 1 {
+		t.Errorf("%+v", w)
+	}
+	if err := insertIn(t.Context(), db, "a"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAKilledReaderFailsOneRead(t *testing.T) {
 	t.Parallel()
 	db := pooltest.Open(t, itemSchema)
