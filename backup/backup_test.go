@@ -390,3 +390,28 @@ func TestABackupCarriesValuesThatAreLongerThanThePoolReads(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestADatabaseThatIsOpenExclusivelyIsBackedUp(t *testing.T) {
+	db, err := pool.Open(t.Context(), newDBPath(t), pool.Config{Exclusive: true})
+	if err != nil {
+		t.Skip(err) // it needs unix
+	}
+	t.Cleanup(func() {
+		if err := db.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	execSQL(t, db, "BEGIN;"+schema+"COMMIT;")
+	store := backup.NewDirStore(t.TempDir())
+	take(t, db, fast(store))
+	target := filepath.Join(t.TempDir(), "restored.db")
+	if _, err := backup.Restore(t.Context(), store, "", target, backup.RestoreOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := query(t, target, "SELECT count(*) FROM posting"); got != "6000" {
+		t.Error(got)
+	}
+	if _, err := backup.Restore(t.Context(), store, "", db.Path(), backup.RestoreOptions{Overwrite: true}); err == nil {
+		t.Error("the database was overwritten under its pool")
+	}
+}

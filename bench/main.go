@@ -85,7 +85,7 @@ func run(dir string, rounds int, only string) error {
 
 	// Each contender has its own file with the same rows.
 	paths := map[string]string{}
-	for _, name := range []string{"engine", "lido", "stock"} {
+	for _, name := range []string{"engine", "lido", "exclusive", "stock"} {
 		paths[name] = filepath.Join(dir, name+".db")
 		if err := fill(ctx, paths[name]); err != nil {
 			return err
@@ -101,6 +101,11 @@ func run(dir string, rounds int, only string) error {
 		return err
 	}
 	defer db.Close(ctx)
+	exclusive, err := pool.Open(ctx, paths["exclusive"], pool.Config{Exclusive: true})
+	if err != nil {
+		return err
+	}
+	defer exclusive.Close(ctx)
 	stock, err := sql.Open("sqlite", "file:"+paths["stock"]+"?_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=cache_size(-64000)&_pragma=mmap_size(268435456)&_pragma=foreign_keys(1)")
 	if err != nil {
 		return err
@@ -122,7 +127,7 @@ func run(dir string, rounds int, only string) error {
 	fmt.Printf("SQLite %s, %d rows, median of %d rounds\n\n", sqlite.Version(), items, rounds)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "operation\tns\tallocs\tbytes\tto first\ttarget\t")
-	ops := operations(ctx, engine, db, anything, stock)
+	ops := operations(ctx, engine, db, exclusive, anything, stock)
 	more, err := viaDatabaseSQL(ctx, stock, handle)
 	if err != nil {
 		return err
@@ -164,14 +169,15 @@ func medianOf(vs []float64) float64 {
 	return vs[len(vs)/2]
 }
 
-func operations(ctx context.Context, engine *direct, db *pool.DB, anything *pool.Pool[int], stock *sql.DB) []operation {
-	typed, plain := lidogen.NewStore(db), sqlcgen.New(stock)
+func operations(ctx context.Context, engine *direct, db, exclusive *pool.DB, anything *pool.Pool[int], stock *sql.DB) []operation {
+	typed, alone, plain := lidogen.NewStore(db), lidogen.NewStore(exclusive), sqlcgen.New(stock)
 	insert := lidogen.InsertItemParams{Name: "a new item of some length", Email: "someone@example.com", Price: 1999}
 
 	return []operation{
 		{"one row by key", []contender{
 			{name: "engine alone", run: loop(func(i int64) error { _, err := engine.getItem(1 + i%items); return err })},
 			{name: "lido", run: loop(func(i int64) error { _, err := typed.GetItem(ctx, 1+i%items); return err }), target: "at most 1.25"},
+			{name: "lido, Exclusive", run: loop(func(i int64) error { _, err := alone.GetItem(ctx, 1+i%items); return err }), target: "below lido"},
 			{name: "sqlc on the stock driver", run: loop(func(i int64) error { _, err := plain.GetItem(ctx, 1+i%items); return err })},
 		}},
 		{"list of 1,000 rows", []contender{

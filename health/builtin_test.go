@@ -102,6 +102,17 @@ func want(t *testing.T, got health.Result, status health.Status, parts ...string
 }
 
 func TestAHealthyDatabasePassesEveryCheck(t *testing.T) {
+	t.Run("default", func(t *testing.T) { passEveryCheck(t, pool.Config{}) })
+	t.Run("exclusive", func(t *testing.T) {
+		if runtime.GOOS == "windows" {
+			t.Skip("pool.Config.Exclusive needs unix")
+		}
+		passEveryCheck(t, pool.Config{Exclusive: true})
+	})
+}
+
+func passEveryCheck(t *testing.T, cfg pool.Config) {
+	t.Helper()
 	m, err := health.New(health.Config{
 		ExpensiveDelay:  -1,
 		DiskFailedBytes: 1, DiskDegradedBytes: 1, // the machine that runs the tests may be nearly full
@@ -114,7 +125,8 @@ func TestAHealthyDatabasePassesEveryCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := open(t, pool.Config{Services: []pool.Service{m}})
+	cfg.Services = []pool.Service{m}
+	db := open(t, cfg)
 	exec(t, db, fmt.Sprintf(rows, 500))
 	rep, err := m.Run(t.Context())
 	if err != nil {

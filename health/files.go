@@ -126,7 +126,10 @@ func checkIdentity(cfg Config) Check {
 			}
 			files := []string{path}
 			if mode == "wal" {
-				files = append(files, path+"-wal", path+"-shm")
+				files = append(files, path+"-wal")
+				if !db.Config().Exclusive { // which keeps the index in memory
+					files = append(files, path+"-shm")
+				}
 			}
 			return checkOpenFiles(files)
 		},

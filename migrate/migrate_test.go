@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -451,4 +452,23 @@ CREATE TABLE long AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FR
 		t.Fatalf("error %v, want context.Canceled", err)
 	}
 	same(t, "the database", contents(t, db), before)
+}
+
+func TestMigrationsRunOnADatabaseThatIsOpenExclusively(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("pool.Config.Exclusive needs unix")
+	}
+	db, err := pool.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), pool.Config{Exclusive: true, Prepare: func(ctx context.Context, db *pool.DB) error {
+		_, err := migrate.Up(ctx, db, family())
+		return err
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := query(t, db, "SELECT count(*) FROM child"); len(got) != 1 || got[0] != "3" {
+		t.Error(got)
+	}
+	if err := db.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
 }

@@ -121,6 +121,18 @@ type Config struct {
 	// https://www.sqlite.org/limits.html#max_length
 	MaxLengthBytes int
 
+	// Exclusive keeps every other process from opening the file, even to read
+	// it, while the pool is open. Reads and writes then take their locks without
+	// system calls. Open waits up to BusyTimeout for other processes to close
+	// the file. It needs unix, and one more connection, which does nothing but
+	// hold the lock. Default off.
+	//
+	// After a fault in mapped memory (Stat().Faults) the lock may outlast
+	// Close, until the process ends.
+	//
+	// https://www.sqlite.org/vfs.html#standard_unix_vfses
+	Exclusive bool
+
 	// DoubleQuotedStrings brings back SQLite's old rule that "text" in double
 	// quotes is a string where it names no column. Default off.
 	DoubleQuotedStrings bool
@@ -179,6 +191,8 @@ func (cfg Config) withDefaults() (Config, error) {
 		return bad("StmtCacheCount is %d, want 0 (for %d) or more", cfg.StmtCacheCount, defaultStmtCache)
 	case cfg.MaxLengthBytes > 0 && cfg.MaxLengthBytes < sqlite.MinLength, cfg.MaxLengthBytes > sqlite.MaxLength:
 		return bad("MaxLengthBytes is %d, want %d to %d, or 0 (for 128 MiB)", cfg.MaxLengthBytes, sqlite.MinLength, sqlite.MaxLength)
+	case cfg.Exclusive && cfg.ReadOnly:
+		return bad("ReadOnly is set, and so is Exclusive, whose lock only a connection that may write can hold")
 	case cfg.ReadOnly && cfg.Prepare != nil:
 		return bad("ReadOnly is set, and so is Prepare, which is for migrations and needs a writer")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,10 @@ type DB struct {
 	readers *Pool[*sqlite.Conn]
 	writer  *Pool[*sqlite.Conn] // nil if read-only
 	hadWAL  bool                // there was a -wal file before Open
+
+	// holder holds the lock of Config.Exclusive: opened before all others and
+	// closed after them. It is used for nothing else.
+	holder *sqlite.Conn
 
 	started []Service
 	done    chan struct{} // closed when Close begins
@@ -78,6 +83,9 @@ func open(ctx context.Context, path string, cfg Config, around surroundings) (*D
 	if err := around.checkEngine(); err != nil {
 		return nil, fmt.Errorf("pool: open %s: %w", path, err)
 	}
+	if cfg.Exclusive && around.exclusive == "" {
+		return nil, fmt.Errorf("pool: config: Exclusive is set, which SQLite does not offer on %s", runtime.GOOS)
+	}
 	path, err = resolve(path, cfg, around)
 	if err != nil {
 		return nil, err
@@ -94,7 +102,7 @@ func open(ctx context.Context, path string, cfg Config, around surroundings) (*D
 		defer cancel()
 		err = and(err, db.Close(closeCtx))
 		db.abandoned.Store(true)
-		return nil, err
+		return nil, and(err, db.letGo())
 	}
 	return db, nil
 }
@@ -102,6 +110,11 @@ func open(ctx context.Context, path string, cfg Config, around surroundings) (*D
 func (db *DB) open(ctx context.Context) error {
 	// The writer first: readers cannot open a file that does not exist yet.
 	var err error
+	if db.cfg.Exclusive {
+		if err := db.hold(ctx); err != nil {
+			return err
+		}
+	}
 	if !db.cfg.ReadOnly {
 		if db.writer, err = New(db.poolOptions("writer", 1, 0, false)); err != nil {
 			return err
@@ -134,11 +147,34 @@ func (db *DB) open(ctx context.Context) error {
 	return db.startServices(ctx)
 }
 
+// hold takes the file for this process.
+func (db *DB) hold(ctx context.Context) (err error) {
+	opt := db.cfg.connOptions(false)
+	opt.OnOpen = nil
+	opt.Pragmas = []sqlite.Pragma{{Name: "journal_mode", Value: "wal"}}
+	if db.holder, err = db.connectAs(ctx, false, opt); err != nil {
+		return explainOpen(db.path, &db.cfg, fmt.Errorf("pool: %w", err))
+	}
+	if db.file, err = os.Stat(db.path); err != nil {
+		return fmt.Errorf("pool: open: %w", err)
+	}
+	return nil
+}
+
+// letGo gives the file to other processes, once the other connections are
+// closed.
+func (db *DB) letGo() error {
+	if db.holder == nil {
+		return nil
+	}
+	return db.holder.Close()
+}
+
 // tryOut opens the first connection of p.
 func (db *DB) tryOut(ctx context.Context, p *Pool[*sqlite.Conn]) error {
 	r, err := p.Acquire(ctx)
 	if err != nil {
-		return explainOpen(db.path, db.cfg.ReadOnly, err)
+		return explainOpen(db.path, &db.cfg, err)
 	}
 	r.Release()
 	return nil
@@ -199,8 +235,14 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 // connect opens a connection to the file, which after the first one has to be
 // the file that one has opened.
 func (db *DB) connect(ctx context.Context, readOnly bool) (*sqlite.Conn, error) {
-	opt := db.cfg.connOptions(readOnly)
+	return db.connectAs(ctx, readOnly, db.cfg.connOptions(readOnly))
+}
+
+func (db *DB) connectAs(ctx context.Context, readOnly bool, opt sqlite.Options) (*sqlite.Conn, error) {
 	opt.VFS = db.around.vfs
+	if db.cfg.Exclusive {
+		opt.VFS = db.around.exclusive
+	}
 	if db.file == nil {
 		if !readOnly {
 			opt.BeforePragmas = db.noteForeignFile
@@ -270,8 +312,8 @@ func (db *DB) Close(ctx context.Context) error {
 		return db.closeErr
 	}
 	errs := []error{db.stopServices(ctx)}
-	// Readers first, so that the writer is the last: a connection that is
-	// read-only cannot remove the WAL.
+	// Readers first, so that the writer, or the holder, is the last: a
+	// connection that is read-only cannot remove the WAL.
 	for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {
 		if p == nil {
 			continue
@@ -284,7 +326,7 @@ func (db *DB) Close(ctx context.Context) error {
 		return errors.Join(errs...)
 	}
 	db.closed.Store(true)
-	errs = append(errs, db.removeWAL(ctx))
+	errs = append(errs, db.letGo(), db.removeWAL(ctx))
 	db.unclaim()
 	db.closeErr = errors.Join(errs...)
 	return db.closeErr

@@ -11,6 +11,7 @@ type Surroundings struct {
 	EngineErr        error
 	Filesystem       string
 	VFS              string
+	NoExclusive      bool
 	ForeignCheckTime time.Duration
 }
 
@@ -27,5 +28,8 @@ func OpenIn(ctx context.Context, path string, cfg Config, s Surroundings) (*DB, 
 		around.foreignCheckTime, around.anyCheckTime = s.ForeignCheckTime, s.ForeignCheckTime
 	}
 	around.vfs = s.VFS
+	if s.NoExclusive {
+		around.exclusive = ""
+	}
 	return open(ctx, path, cfg, around)
 }

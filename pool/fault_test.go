@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,8 +16,14 @@ import (
 )
 
 func TestATruncatedFileIsAnErrorAndRetiresEveryConnection(t *testing.T) {
+	for _, exclusive := range []bool{false, true} {
+		t.Run(fmt.Sprintf("exclusive %v", exclusive), func(t *testing.T) { truncate(t, exclusive) })
+	}
+}
+
+func truncate(t *testing.T, exclusive bool) {
 	path := filepath.Join(t.TempDir(), "test.db")
-	db, err := pool.Open(t.Context(), path, pool.Config{MaxReaders: 1, CacheBytes: 64 << 10})
+	db, err := pool.Open(t.Context(), path, pool.Config{Exclusive: exclusive, MaxReaders: 1, CacheBytes: 64 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +66,14 @@ func TestATruncatedFileIsAnErrorAndRetiresEveryConnection(t *testing.T) {
 }
 
 func TestAFaultInAWriteLeavesNoLockBehind(t *testing.T) {
+	for _, exclusive := range []bool{false, true} {
+		t.Run(fmt.Sprintf("exclusive %v", exclusive), func(t *testing.T) { faultInWrite(t, exclusive) })
+	}
+}
+
+func faultInWrite(t *testing.T, exclusive bool) {
 	path := filepath.Join(t.TempDir(), "test.db")
-	db, err := pool.Open(t.Context(), path, pool.Config{CacheBytes: 64 << 10, BusyTimeout: time.Second})
+	db, err := pool.Open(t.Context(), path, pool.Config{Exclusive: exclusive, CacheBytes: 64 << 10, BusyTimeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

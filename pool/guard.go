@@ -22,7 +22,8 @@ import (
 type surroundings struct {
 	checkEngine func() error
 	filesystem  func(folder string) string // the name of a network file system, or nothing
-	vfs         string
+	exclusive   string                     // the VFS for Config.Exclusive, or nothing
+	vfs         string                     // the VFS else
 
 	// How long to look for rows that break foreign keys, in a file that no
 	// pool has opened and in any other.
@@ -31,7 +32,7 @@ type surroundings struct {
 
 func theseSurroundings() surroundings {
 	return surroundings{
-		checkEngine: sqlite.CheckEngine, filesystem: networkFilesystem,
+		checkEngine: sqlite.CheckEngine, filesystem: networkFilesystem, exclusive: sqlite.ExclusiveVFS,
 		foreignCheckTime: 5 * time.Second, anyCheckTime: 50 * time.Millisecond,
 	}
 }
@@ -96,7 +97,7 @@ func isURI(path string) bool {
 }
 
 // explainOpen says what to do about the answers that name no reason.
-func explainOpen(path string, readOnly bool, err error) error {
+func explainOpen(path string, cfg *Config, err error) error {
 	var e *lido.Error
 	var p *sqlite.PragmaError
 	switch folder := filepath.Dir(path); {
@@ -106,7 +107,11 @@ func explainOpen(path string, readOnly bool, err error) error {
 		return err
 	case errors.Is(err, lido.ErrCorrupt):
 		return fmt.Errorf("%w; the file is damaged, encrypted or not a SQLite database: restore a backup or name another file", err)
-	case readOnly && (e.Code == codeCantOpen || errors.Is(err, lido.ErrReadOnly)):
+	case cfg.Exclusive && errors.Is(err, lido.ErrBusy):
+		return fmt.Errorf("%w; another process has the file open, and Config.Exclusive wants it for this one alone: close it there, or leave Exclusive off", err)
+	case errors.Is(err, lido.ErrBusy):
+		return fmt.Errorf("%w; another process keeps the file to itself: one that has opened it with Config.Exclusive, or that is in a long transaction of a database without a WAL", err)
+	case cfg.ReadOnly && (e.Code == codeCantOpen || errors.Is(err, lido.ErrReadOnly)):
 		return fmt.Errorf("%w; to read a database in WAL mode, or one whose last writer was cut off, SQLite must find or create -wal and -shm in %s: open it once where it can be written, and for read-only media set PRAGMA journal_mode=DELETE there", err, folder)
 	case e.Code == codeCantOpen || errors.Is(err, lido.ErrReadOnly):
 		return fmt.Errorf("%w; SQLite must be able to write to the file, and to its -wal and -shm or to create them in %s", err, folder)

@@ -55,6 +55,7 @@ func TestBadConfigurationsAreRefusedByTheNameOfTheirField(t *testing.T) {
 		"CacheTotalBytes": {MaxReaders: 8, CacheBytes: 64 << 20, CacheTotalBytes: 128 << 20},
 		"StmtCacheCount":  {StmtCacheCount: -1},
 		"MaxLengthBytes":  {MaxLengthBytes: 4000},
+		"Exclusive":       {ReadOnly: true, Exclusive: true},
 		"Prepare":         {ReadOnly: true, Prepare: func(context.Context, *pool.DB) error { return nil }},
 		"Services[0]":     {Services: []pool.Service{nil}},
 	} {

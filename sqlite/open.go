@@ -170,7 +170,7 @@ func (c *Conn) connect(ctx context.Context, opt Options) (err error) {
 	if err := c.limitLength(opt.MaxLengthBytes); err != nil {
 		return err
 	}
-	if opt.VFS == "" {
+	if opt.VFS == "" || opt.VFS == ExclusiveVFS { // whose files are laid out alike
 		c.file = c.filePointer()
 	}
 	c.installSeam()
