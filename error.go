@@ -30,6 +30,10 @@ var (
 	ErrNested = errors.New("call on the database from inside its own closure; use the closure's handle")
 	// ErrClosed: the pool, transaction or statement has ended.
 	ErrClosed = errors.New("closed")
+	// ErrReadersExhausted: a call waited for a reader in vain, while statements
+	// that are not closed (of iterators, mostly) hold every one of them. A loop
+	// whose body queries as well belongs inside Read.
+	ErrReadersExhausted = errors.New("every reader is held by a statement that is still open")
 	// ErrCommitUnknown: the engine could not say whether a commit happened.
 	// Read the data back, or write with an idempotency key, to find out.
 	ErrCommitUnknown = errors.New("outcome of commit is unknown")

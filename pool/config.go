@@ -45,6 +45,10 @@ const (
 	defaultJournalLimit   = 64 << 20
 	defaultCheckpoint     = 1000
 	defaultStmtCache      = 256
+	defaultIteratorLife   = 5 * time.Minute
+	defaultReaderWarnAge  = 30 * time.Second
+	defaultWALWarn        = 256 << 20
+	defaultLeakWarnAge    = time.Minute
 	defaultMaxLength      = 128 << 20
 	minReaders            = 2
 	maxDefaultReaders     = 8
@@ -104,6 +108,28 @@ type Config struct {
 	// commit also moves it into the database file. Default 1000; negative
 	// leaves checkpoints to Checkpoint and Close.
 	WALAutocheckpointPages int
+	// IteratorLifetime is how long a statement outside a transaction may hold
+	// its reader; an iterator is the usual one. Beyond it the statement is
+	// interrupted: its next Step fails with lido.ErrInterrupted, and says why.
+	// It is also how long a call without a deadline waits for a reader while
+	// such statements hold all of them; then it gets lido.ErrReadersExhausted.
+	// Default 5 minutes; negative never, and such a call waits for ever.
+	IteratorLifetime time.Duration
+	// ReaderWarnAge and WALWarnBytes are when Logger is told of a reader whose
+	// snapshot keeps what was written after it in the WAL: once it is that old,
+	// or keeps that much. It is told again whenever the age has doubled.
+	// Default 30 s and 256 MiB; negative never. [DB.PinnedReaders] tells at any
+	// time.
+	ReaderWarnAge time.Duration
+	WALWarnBytes  int
+	// InterruptPinnedReaders also interrupts the reader then. Default off.
+	InterruptPinnedReaders bool
+	// LeakWarnAge is when Logger is told of a connection, statement,
+	// transaction or iterator that was not given back, with the stack that
+	// acquired it, and again whenever the time has doubled. Default 1 minute;
+	// negative never.
+	LeakWarnAge time.Duration
+
 	// StmtCacheCount is how many prepared statements a connection keeps.
 	// Default 256.
 	StmtCacheCount int
@@ -193,6 +219,8 @@ func (cfg Config) withDefaults() (Config, error) {
 		return bad("MaxLengthBytes is %d, want %d to %d, or 0 (for 128 MiB)", cfg.MaxLengthBytes, sqlite.MinLength, sqlite.MaxLength)
 	case cfg.Exclusive && cfg.ReadOnly:
 		return bad("ReadOnly is set, and so is Exclusive, whose lock only a connection that may write can hold")
+	case cfg.InterruptPinnedReaders && cfg.ReaderWarnAge < 0 && cfg.WALWarnBytes < 0:
+		return bad("InterruptPinnedReaders is set, but ReaderWarnAge is %v and WALWarnBytes %d (never)", cfg.ReaderWarnAge, cfg.WALWarnBytes)
 	case cfg.ReadOnly && cfg.Prepare != nil:
 		return bad("ReadOnly is set, and so is Prepare, which is for migrations and needs a writer")
 	}
@@ -213,6 +241,10 @@ func (cfg Config) withDefaults() (Config, error) {
 	fill(&cfg.JournalSizeLimitBytes, defaultJournalLimit)
 	fill(&cfg.WALAutocheckpointPages, defaultCheckpoint)
 	fill(&cfg.StmtCacheCount, defaultStmtCache)
+	fill(&cfg.IteratorLifetime, defaultIteratorLife)
+	fill(&cfg.ReaderWarnAge, defaultReaderWarnAge)
+	fill(&cfg.WALWarnBytes, defaultWALWarn)
+	fill(&cfg.LeakWarnAge, defaultLeakWarnAge)
 	fill(&cfg.MaxLengthBytes, defaultMaxLength)
 	conns := cfg.MaxReaders + 1
 	switch {

@@ -48,6 +48,7 @@ type DB struct {
 
 	seam  seam.Seam // nil but in tests
 	group group
+	watch *watch // nil if there is nothing to look after
 
 	reads, writes, commits, rollbacks, faults atomic.Int64
 	groups, grouped, statements, poisoned     atomic.Int64
@@ -139,6 +140,7 @@ func (db *DB) open(ctx context.Context) error {
 			return err
 		}
 	}
+	db.startWatch()
 	if db.cfg.Prepare != nil {
 		if err := db.cfg.Prepare(ctx, db); err != nil {
 			return fmt.Errorf("pool: prepare %s: %w", db.path, err)
@@ -225,9 +227,18 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 				db.cfg.Logger.Warn("connection destroyed", "pool", name, "path", db.path, "reason", why.String(), "error", err)
 			}
 		},
+		HeldTooLong: atLeastZero(db.cfg.LeakWarnAge),
+		OnHeldTooLong: func(h Holder) {
+			db.cfg.Logger.Warn("a connection was not given back yet", "pool", name, "path", db.path,
+				"holder", h.Text, "age", time.Since(h.Since).Round(time.Millisecond), "stack", h.Stack)
+		},
 		OnError: func(err error) {
 			db.cfg.Logger.Warn("opening a connection in the background", "pool", name, "path", db.path, "error", err)
 		},
+	}
+	if readOnly {
+		opt.Stuck = db.readersStuck
+		opt.StuckAfter = atLeastZero(db.cfg.IteratorLifetime)
 	}
 	return opt
 }
@@ -322,6 +333,8 @@ func (db *DB) Close(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
+	// Not before: the watch ends statements for which the above has waited.
+	db.watch.stop()
 	if err := errors.Join(errs[1:]...); err != nil {
 		return errors.Join(errs...)
 	}
@@ -358,7 +371,11 @@ func (db *DB) OpenConn(ctx context.Context) (*sqlite.Conn, error) {
 	if err := db.refuse(ctx); err != nil {
 		return nil, err
 	}
-	return db.connect(ctx, true)
+	c, err := db.connect(ctx, true)
+	if err == nil {
+		db.watch.add(c)
+	}
+	return c, err
 }
 
 // Checkpoint moves committed pages from the WAL into the database file.
@@ -407,7 +424,9 @@ func (db *DB) acquire(ctx context.Context, p *Pool[*sqlite.Conn], q *lido.Query)
 	if err != nil {
 		return nil, err
 	}
-	r.SetHolder(q)
+	if q != nil {
+		r.SetHolder(q)
+	}
 	if p == db.writer {
 		db.byHand = false
 	}

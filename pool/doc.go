@@ -51,6 +51,36 @@
 //
 // prints these figures.
 //
+// # Who holds what
+//
+// Each connection knows the query that it was acquired for and the stack that
+// acquired it. What is held for longer than Config.LeakWarnAge is logged with
+// these, and Close names what it waits for in vain.
+//
+// A reader keeps its snapshot, and so all that is written meanwhile in the WAL.
+// [DB.PinnedReaders] names such readers and counts what they keep; Logger is
+// told of them as Config.ReaderWarnAge and WALWarnBytes say. With
+// Config.InterruptPinnedReaders they are interrupted as well.
+//
+// A statement outside a transaction holds a reader until Close, an iterator
+// until its loop ends, at most Config.IteratorLifetime. A loop whose body
+// queries as well belongs inside Read, where all of it runs on one reader:
+//
+//	err := store.Read(ctx, func(ctx context.Context, q *gen.ReadQueries) error {
+//		for account, err := range q.ListAccountsSeq(ctx) {
+//			if err != nil {
+//				return err
+//			}
+//			balance, err := q.GetBalance(ctx, account.ID) // q, not store
+//			...
+//		}
+//		return nil
+//	})
+//
+// Outside, each such loop needs two readers. When loops hold all of them, a call
+// that waits gets a [ReadersExhaustedError], which names them, once its context
+// ends or it has waited for Config.IteratorLifetime.
+//
 // # Life cycle
 //
 // Open claims the file, opens the writer, runs Config.Prepare (migrations) and

@@ -2,76 +2,101 @@ package pool
 
 import (
 	"fmt"
-	"path"
-	"runtime"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/lidodb/lido"
 )
 
 // Holder says who holds a resource, and since when.
 type Holder struct {
-	// Text is the query's name, the place in the source, or both, as far as
-	// the borrower told with SetHolder, SetHolderPC and SetHolderPCs.
-	Text  string
+	// Text names the query, as far as the borrower told with SetHolder, and the
+	// place in the source where the resource was acquired.
+	Text string
+	// Query is what SetHolder was given, or nil.
+	Query *lido.Query
+	// Stack is the stack that acquired the resource, the innermost function
+	// first, a line each, without those of the library.
+	Stack string
 	Since time.Time
+}
+
+// libraries are the packages that no user is interested in when the question
+// is who holds something.
+var libraries = []string{
+	"github.com/lidodb/lido", "github.com/lidodb/lido/pool", "github.com/lidodb/lido/stdlib",
+	"github.com/jackc/puddle/v2", "database/sql",
+}
+
+// borrowing is one resource and one of those who had it.
+type borrowing[R any] struct {
+	r     *Resource[R]
+	since int64
+}
+
+// borrowed returns what is held now, the longest first.
+func (p *Pool[R]) borrowed() []borrowing[R] {
+	p.mu.Lock()
+	bs := make([]borrowing[R], 0, len(p.all))
+	for r := range p.all {
+		if since := r.held.Load(); since != 0 {
+			bs = append(bs, borrowing[R]{r, since})
+		}
+	}
+	p.mu.Unlock()
+	slices.SortFunc(bs, func(a, b borrowing[R]) int { return int(a.since - b.since) })
+	return bs
+}
+
+// holder says who it is, or false if it is over.
+func (b borrowing[R]) holder() (h Holder, ok bool) {
+	r := b.r
+	ok = r.visit(b.since, func() {
+		by := r.by
+		h = Holder{Query: r.holder.Load(), Since: r.pool.start.Add(time.Duration(b.since))}
+		h.Stack = by.Stack(libraries...)
+		h.Text = by.Place(libraries...)
+	})
+	switch {
+	case h.Query != nil && h.Text != "":
+		h.Text = h.Query.String() + " (" + h.Text + ")"
+	case h.Query != nil:
+		h.Text = h.Query.String()
+	case h.Text == "":
+		h.Text = "unknown holder"
+	}
+	return h, ok
 }
 
 // Holders returns who holds resources now, the longest first.
 func (p *Pool[R]) Holders() []Holder {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	var hs []Holder
-	for r := range p.all {
-		since := r.held.Load()
-		if since == 0 {
-			continue
+	for _, b := range p.borrowed() {
+		if h, ok := b.holder(); ok {
+			hs = append(hs, h)
 		}
-		h := Holder{Text: r.holderText(), Since: p.start.Add(time.Duration(since))}
-		i := len(hs)
-		for i > 0 && h.Since.Before(hs[i-1].Since) {
-			i--
-		}
-		hs = append(hs, Holder{})
-		copy(hs[i+1:], hs[i:])
-		hs[i] = h
 	}
 	return hs
 }
 
-// holderText names the holder from what SetHolder and SetHolderPCs stored.
-func (r *Resource[R]) holderText() string {
-	var place string
-	for i := range r.holderPC {
-		if p := placeOf(r.holderPC[i].Load()); p != "" && place != "" {
-			place += " from " + p
-		} else if p != "" {
-			place = p
+// reportHeld tells OnHeldTooLong of each resource that has been held for
+// HeldTooLong, and again whenever the time has doubled.
+func (p *Pool[R]) reportHeld() {
+	now := p.now()
+	for _, b := range p.borrowed() {
+		r, age := b.r, now-b.since
+		if r.reported.since != b.since {
+			r.reported.since, r.reported.next = b.since, int64(p.opt.HeldTooLong)
+		}
+		if age < r.reported.next {
+			continue
+		}
+		if h, ok := b.holder(); ok {
+			r.reported.next = 2 * age
+			p.opt.OnHeldTooLong(h)
 		}
 	}
-	q := r.holder.Load()
-	switch {
-	case q != nil && place != "":
-		return q.String() + " (" + place + ")"
-	case q != nil:
-		return q.String()
-	case place != "":
-		return place
-	}
-	return "unknown holder"
-}
-
-// placeOf is pc as "package/file.go:12", or empty.
-func placeOf(pc uintptr) string {
-	if pc == 0 {
-		return ""
-	}
-	frame, _ := runtime.CallersFrames([]uintptr{pc}).Next()
-	if frame.File == "" {
-		return ""
-	}
-	dir, file := path.Split(frame.File)
-	return path.Join(path.Base(dir), file) + ":" + strconv.Itoa(frame.Line)
 }
 
 // HeldError is what Pool.Close returns when borrowers did not give back their
@@ -79,7 +104,8 @@ func placeOf(pc uintptr) string {
 type HeldError struct {
 	// Pool is Options.Name.
 	Pool string
-	// Holders are those who still hold a resource, the longest first.
+	// Holders are those who still hold a resource, the longest first, with the
+	// stacks that acquired it.
 	Holders []Holder
 	// Busy counts what is still being opened or closed, held by nobody.
 	Busy int

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 
+	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -24,21 +25,21 @@ var closedConn = new(sqlite.Conn)
 // AcquireReader borrows a read-only connection, for which it waits as ctx
 // allows. The caller must call Release or Destroy.
 func (db *DB) AcquireReader(ctx context.Context) (*Conn, error) {
-	return db.lend(ctx, db.readers, callers())
+	return db.lend(ctx, db.readers, rawReader)
 }
 
 // AcquireWriter borrows the one connection that writes, for which it waits as
 // ctx allows. Nothing else is written until the caller calls Release or Destroy.
 func (db *DB) AcquireWriter(ctx context.Context) (*Conn, error) {
-	return db.lend(ctx, db.writer, callers())
+	return db.lend(ctx, db.writer, rawWriter)
 }
 
-func (db *DB) lend(ctx context.Context, p *Pool[*sqlite.Conn], by [2]uintptr) (*Conn, error) {
+func (db *DB) lend(ctx context.Context, p *Pool[*sqlite.Conn], as *lido.Query) (*Conn, error) {
 	r, err := db.acquire(ctx, p, nil)
 	if err != nil {
 		return nil, err
 	}
-	r.SetHolderPCs(by)
+	r.SetHolder(as)
 	if p == db.writer {
 		db.byHand = true
 	}
@@ -70,18 +71,18 @@ func (c *Conn) Destroy(reason error) {
 // WithReader lends fn a read-only connection and takes it back afterwards,
 // also when fn panics.
 func (db *DB) WithReader(ctx context.Context, fn func(ctx context.Context, c *sqlite.Conn) error) error {
-	return db.with(ctx, db.readers, callers(), fn)
+	return db.with(ctx, db.readers, rawReader, fn)
 }
 
 // WithWriter lends fn the one connection that writes and takes it back
 // afterwards, also when fn panics. A transaction that fn opens must be ended by
 // fn; Write is the form that does so itself.
 func (db *DB) WithWriter(ctx context.Context, fn func(ctx context.Context, c *sqlite.Conn) error) error {
-	return db.with(ctx, db.writer, callers(), fn)
+	return db.with(ctx, db.writer, rawWriter, fn)
 }
 
-func (db *DB) with(ctx context.Context, p *Pool[*sqlite.Conn], by [2]uintptr, fn func(ctx context.Context, c *sqlite.Conn) error) error {
-	c, err := db.lend(ctx, p, by)
+func (db *DB) with(ctx context.Context, p *Pool[*sqlite.Conn], as *lido.Query, fn func(ctx context.Context, c *sqlite.Conn) error) error {
+	c, err := db.lend(ctx, p, as)
 	if err != nil {
 		return err
 	}

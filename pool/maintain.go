@@ -15,6 +15,9 @@ func (p *Pool[R]) maintain() {
 	for {
 		p.destroyExpired()
 		p.fill()
+		if p.opt.HeldTooLong > 0 {
+			p.reportHeld()
+		}
 		select {
 		case <-p.base.Done():
 			return

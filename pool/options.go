@@ -71,6 +71,23 @@ type Options[R any] struct {
 	// idle resource, or one whose caller had gone. Optional.
 	OnError func(err error)
 
+	// HeldTooLong is how long a borrower may keep a resource before
+	// OnHeldTooLong is told who it is, with the stack that acquired it, and again
+	// whenever the time has doubled. It is called on the maintenance goroutine,
+	// which looks every MaintenanceInterval. Default 0: never.
+	HeldTooLong   time.Duration
+	OnHeldTooLong func(h Holder)
+
+	// Stuck is asked when nothing has moved while a caller of Acquire waited:
+	// MaxCount resources are held, each by the same borrower since before the
+	// caller came. That is looked at when the caller's context ends, which
+	// cause tells, and whenever it has waited for StuckAfter, with a nil cause.
+	// An error is what Acquire then returns; nil changes nothing. It runs beside
+	// the caller, or on its goroutine. Optional; StuckAfter 0 looks only when
+	// the context ends.
+	Stuck      func(holders []Holder, waited time.Duration, cause error) error
+	StuckAfter time.Duration
+
 	// IdleCheckAfter is the idle time after which Idle is asked. Default 30 s;
 	// negative asks on every acquire.
 	IdleCheckAfter time.Duration
@@ -85,8 +102,8 @@ type Options[R any] struct {
 	// do not go together.
 	MaxLifetime, LifetimeJitter time.Duration
 
-	// MaintenanceInterval is how often the timeouts and MinIdleCount are looked
-	// after. Default: half the shorter of the timeouts, at most 30 s.
+	// MaintenanceInterval is how often the timeouts, MinIdleCount and HeldTooLong
+	// are looked after. Default: half the shortest of the times, at most 30 s.
 	MaintenanceInterval time.Duration
 
 	// CloseGrace is how long Pool.Close waits for borrowers after it began to
@@ -124,10 +141,18 @@ func (opt Options[R]) withDefaults() (Options[R], error) {
 		{"LifetimeJitter", opt.LifetimeJitter},
 		{"MaintenanceInterval", opt.MaintenanceInterval},
 		{"CloseGrace", opt.CloseGrace},
+		{"HeldTooLong", opt.HeldTooLong},
+		{"StuckAfter", opt.StuckAfter},
 	} {
 		if d.value < 0 {
 			return bad("%s is %v, want 0 or more", d.name, d.value)
 		}
+	}
+	switch {
+	case opt.HeldTooLong > 0 && opt.OnHeldTooLong == nil:
+		return bad("HeldTooLong is %v, but OnHeldTooLong is nil", opt.HeldTooLong)
+	case opt.StuckAfter > 0 && opt.Stuck == nil:
+		return bad("StuckAfter is %v, but Stuck is nil", opt.StuckAfter)
 	}
 	if opt.IdleCheckAfter == 0 {
 		opt.IdleCheckAfter = defaultIdleCheckAfter
@@ -137,7 +162,7 @@ func (opt Options[R]) withDefaults() (Options[R], error) {
 	}
 	if opt.MaintenanceInterval == 0 {
 		opt.MaintenanceInterval = defaultMaintenanceInterval
-		for _, d := range []time.Duration{opt.IdleTimeout, opt.MaxLifetime} {
+		for _, d := range []time.Duration{opt.IdleTimeout, opt.MaxLifetime, opt.HeldTooLong} {
 			if d > 0 {
 				opt.MaintenanceInterval = max(min(opt.MaintenanceInterval, d/2), time.Millisecond)
 			}

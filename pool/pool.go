@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/puddle/v2"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/callers"
 	"github.com/lidodb/lido/internal/ended"
 )
 
@@ -102,7 +103,7 @@ func New[R any](opt Options[R]) (*Pool[R], error) {
 		return nil, fmt.Errorf("pool: %s: %w", opt.Name, err)
 	}
 	p.live.Store(1)
-	if opt.MinIdleCount > 0 || opt.IdleTimeout > 0 || opt.MaxLifetime > 0 {
+	if opt.MinIdleCount > 0 || opt.IdleTimeout > 0 || opt.MaxLifetime > 0 || opt.HeldTooLong > 0 {
 		p.live.Add(1)
 		go p.maintain()
 	}
@@ -170,8 +171,13 @@ func (p *Pool[R]) tryIdle() *puddle.Resource[*Resource[R]] {
 // the error is that of the idle check, where this was the reason. When only the
 // caller's context ended during that check, r goes back.
 func (p *Pool[R]) admit(ctx context.Context, r *Resource[R], wasIdle bool) (bool, error) {
-	now := p.now()
-	r.forgetHolder()
+	now := max(p.now(), r.lastHeld+1)
+	r.lastHeld = now
+	// A load costs less than a store that changes nothing.
+	if r.holder.Load() != nil {
+		r.holder.Store(nil)
+	}
+	callers.Note(&r.by)
 	r.held.Store(now)
 	switch {
 	case p.closed.Load():
@@ -230,8 +236,19 @@ func (p *Pool[R]) wait(ctx context.Context) (*puddle.Resource[*Resource[R]], err
 	waitCtx, cancel := context.WithCancel(context.WithValue(ctx, callerKey{}, ctx))
 	defer cancel()
 	defer context.AfterFunc(p.base, cancel)()
+	var watch *stuckWatch
+	if p.opt.StuckAfter > 0 {
+		watch = watchStuck(p.opt.StuckAfter, func() error {
+			err := p.stuck(start, nil)
+			if err != nil {
+				cancel()
+			}
+			return err
+		})
+	}
 
 	entry, err := p.puddle.Acquire(waitCtx)
+	stuck := watch.stop()
 	if err == nil {
 		p.emptyAcquires.Add(1)
 		p.acquireWait.Add(p.now() - start)
@@ -244,7 +261,15 @@ func (p *Pool[R]) wait(ctx context.Context) (*puddle.Resource[*Resource[R]], err
 		return nil, failed
 	}
 	if ctx.Err() != nil {
-		return nil, p.gaveUp(ctx)
+		err := p.gaveUp(ctx)
+		if stuck := p.stuck(start, err); stuck != nil {
+			return nil, stuck
+		}
+		return nil, err
+	}
+	if stuck != nil {
+		p.canceled.Add(1)
+		return nil, stuck
 	}
 	return nil, fmt.Errorf("pool: wait for %s: %w", p.opt.Name, err)
 }
@@ -387,11 +412,7 @@ func (p *Pool[R]) destroy(r *Resource[R], why DestroyReason, err error) {
 
 // finish counts and closes a resource.
 func (p *Pool[R]) finish(r *Resource[R], why DestroyReason, err error) {
-	// Nobody holds r any more, so no Interrupt begins; this waits for one that
-	// has begun.
-	r.mu.Lock()
-	//lint:ignore SA2001 the section is empty on purpose
-	r.mu.Unlock()
+	r.seeOut()
 	p.mu.Lock()
 	delete(p.all, r)
 	p.mu.Unlock()

@@ -232,7 +232,6 @@ func TestPoolAcquireAndReleaseOfAnIdleResourceAllocateNothing(t *testing.T) {
 			return
 		}
 		r.SetHolder(q)
-		r.SetHolderPC(1)
 		r.Release()
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

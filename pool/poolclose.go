@@ -71,16 +71,13 @@ func (p *Pool[R]) interrupt(r *Resource[R]) {
 	if p.opt.Interrupt == nil {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.held.Load() == 0 {
-		return
-	}
-	if !r.interrupted {
-		r.interrupted = true
-		p.interrupted.Add(1)
-	}
-	p.opt.Interrupt(r.value)
+	r.visit(r.held.Load(), func() {
+		if !r.interrupted {
+			r.interrupted = true
+			p.interrupted.Add(1)
+		}
+		p.opt.Interrupt(r.value)
+	})
 }
 
 func (p *Pool[R]) heldError(ctx context.Context) error {

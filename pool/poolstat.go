@@ -52,7 +52,8 @@ type PoolStat struct {
 	EmptyAcquireCount int64
 	AcquireWait       time.Duration
 
-	// CanceledCount is how many calls of Acquire their context ended.
+	// CanceledCount is how many calls of Acquire their context ended, or
+	// Options.Stuck.
 	CanceledCount int64
 
 	// Created and OpenFailedCount count what Open answered. Created less

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/puddle/v2"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/callers"
 )
 
 // Resource is one pooled R, from Open to Close. The same Resource is handed to
@@ -24,18 +25,52 @@ type Resource[R any] struct {
 	// Owned by who has the resource from puddle.
 	entry    *puddle.Resource[*Resource[R]]
 	lastUsed int64
-	idle     bool // counted in pool.idle
+	lastHeld int64 // the last value of held but 0
+	idle     bool  // counted in pool.idle
+
+	// reported is the borrowing that was last found to take too long, and the
+	// age at which to report it next. Owned by the maintenance goroutine.
+	reported struct{ since, next int64 }
 
 	// held is when the borrower got the resource, on the pool's clock, and 0
-	// while nobody has it.
-	held     atomic.Int64
-	holder   atomic.Pointer[lido.Query]
-	holderPC [2]atomic.Uintptr
+	// while nobody has it. No two borrowings have the same.
+	held   atomic.Int64
+	holder atomic.Pointer[lido.Query]
+	// by is who borrowed it. It is written before held is set, and read only by
+	// visitors.
+	by callers.PCs
 
-	// mu is held while Interrupt runs, which begins only while held is not 0.
-	// It guards interrupted.
+	// mu is held by a visitor: somebody who does something with the resource of
+	// a borrower beside it, Interrupt for instance. Release waits for visitors,
+	// so that none meets the next borrower. mu guards interrupted.
 	mu          sync.Mutex
+	visitors    atomic.Int32
 	interrupted bool
+}
+
+// visit calls fn, which must be quick, unless the borrowing that began at since
+// is over. The borrower goes on meanwhile, but cannot give back.
+func (r *Resource[R]) visit(since int64, fn func()) bool {
+	// Announced before held is read, as Release clears held before it looks for
+	// visitors: one of the two sees the other.
+	r.visitors.Add(1)
+	defer r.visitors.Add(-1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if since == 0 || r.held.Load() != since {
+		return false
+	}
+	fn()
+	return true
+}
+
+// seeOut waits until visitors have left. No further one comes in, as held is 0.
+func (r *Resource[R]) seeOut() {
+	if r.visitors.Load() != 0 {
+		r.mu.Lock()
+		//lint:ignore SA2001 the section is empty on purpose
+		r.mu.Unlock()
+	}
 }
 
 // Value returns the pooled resource. It panics when r is not held.
@@ -49,30 +84,6 @@ func (r *Resource[R]) Value() R {
 // SetHolder notes the query that the borrower runs, for errors that name who
 // holds what. It costs one atomic store and keeps q.
 func (r *Resource[R]) SetHolder(q *lido.Query) { r.holder.Store(q) }
-
-// SetHolderPC notes where the borrower is, as runtime.Callers tells it. It is
-// looked up only when an error is written.
-func (r *Resource[R]) SetHolderPC(pc uintptr) { r.holderPC[0].Store(pc) }
-
-// SetHolderPCs is SetHolderPC with the caller of that place as well, for a
-// place that says little without it. Either may be 0.
-func (r *Resource[R]) SetHolderPCs(pcs [2]uintptr) {
-	r.holderPC[0].Store(pcs[0])
-	r.holderPC[1].Store(pcs[1])
-}
-
-// forgetHolder clears what the last borrower noted. A load costs less than a
-// store that changes nothing.
-func (r *Resource[R]) forgetHolder() {
-	if r.holder.Load() != nil {
-		r.holder.Store(nil)
-	}
-	for i := range r.holderPC {
-		if r.holderPC[i].Load() != 0 {
-			r.holderPC[i].Store(0)
-		}
-	}
-}
 
 // Release gives the resource back.
 //
@@ -89,6 +100,7 @@ func (r *Resource[R]) Release() {
 // giveBack is Release of a resource that is not held any more. One that was not
 // used either goes on being idle since it was used last.
 func (r *Resource[R]) giveBack(used bool) {
+	r.seeOut()
 	p := r.pool
 	if p.opt.Released != nil {
 		if err := r.checkReleased(); err != nil {

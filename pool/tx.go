@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -32,6 +31,14 @@ type tx struct {
 	spare    []stmt // allocated together, each handed out once
 }
 
+// What holds a connection beside the statements, for reports that name it.
+var (
+	readClosure  = &lido.Query{Name: "Read closure"}
+	writeClosure = &lido.Query{Name: "Write closure"}
+	rawReader    = &lido.Query{Name: "borrowed reader"}
+	rawWriter    = &lido.Query{Name: "borrowed writer"}
+)
+
 // spareStmts is how many statement handles a transaction allocates at a time.
 const spareStmts = 8
 
@@ -57,7 +64,7 @@ func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, r lido.Read
 	if err != nil {
 		return err
 	}
-	r.SetHolderPCs(callers())
+	r.SetHolder(readClosure)
 	defer r.Release()
 	t := &tx{db: db, conn: r.Value(), poisoned: new(error), readOnly: true}
 	if err := t.conn.Begin(ctx, sqlite.Deferred); err != nil {
@@ -90,7 +97,7 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx
 	if err != nil {
 		return err
 	}
-	r.SetHolderPCs(callers())
+	r.SetHolder(writeClosure)
 	defer r.Release()
 	t := &tx{db: db, conn: r.Value(), poisoned: new(error), counts: true}
 	if err := t.conn.Begin(ctx, sqlite.Immediate); err != nil {
@@ -314,11 +321,4 @@ func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido
 	}
 	kept = true
 	return nil
-}
-
-// callers notes where a connection was asked for: the caller of Read, Write or
-// Acquire, which is often a generated Store, and that one's caller.
-func callers() (pcs [2]uintptr) {
-	runtime.Callers(3, pcs[:])
-	return pcs
 }

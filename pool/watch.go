@@ -1,0 +1,269 @@
+package pool
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lidodb/lido/internal/callers"
+	"github.com/lidodb/lido/sqlite"
+)
+
+// watchEvery is how often the readers are looked at. The times that are looked
+// after may be set shorter, which then sets the pace.
+const watchEvery = time.Second
+
+// watch looks after those who hold readers, on a goroutine of its own: it names
+// those that pin the WAL, and interrupts those that are over their time.
+type watch struct {
+	db    *DB
+	cfg   *Config
+	every time.Duration
+	quit  chan struct{}
+	ended chan struct{}
+	once  sync.Once
+
+	// seen is what was done about each reader. Owned by the goroutine.
+	seen map[*Resource[*sqlite.Conn]]*watched
+
+	mu      sync.Mutex
+	outside []*outsider // opened by OpenConn and perhaps still open; guarded by mu
+}
+
+// watched is what was done about one borrowing.
+type watched struct {
+	since       int64
+	next        int64 // age at which it is named again
+	expired     bool  // it is over IteratorLifetime, and was interrupted
+	interrupted bool  // for pinning the WAL
+}
+
+// outsider is a connection that the pool does not count among its own.
+type outsider struct {
+	conn  *sqlite.Conn
+	by    callers.PCs
+	since time.Time
+	next  time.Duration
+}
+
+// startWatch starts the watch, unless Config leaves nothing for it to do.
+func (db *DB) startWatch() {
+	w := &watch{
+		db: db, cfg: &db.cfg, every: watchEvery,
+		quit: make(chan struct{}), ended: make(chan struct{}),
+		seen: make(map[*Resource[*sqlite.Conn]]*watched),
+	}
+	needed := w.cfg.WALWarnBytes > 0
+	for _, d := range []time.Duration{w.cfg.IteratorLifetime, w.cfg.ReaderWarnAge} {
+		if d > 0 {
+			needed = true
+			w.every = max(min(w.every, d/4), time.Millisecond)
+		}
+	}
+	if !needed {
+		return
+	}
+	db.watch = w
+	go w.run()
+}
+
+func (w *watch) run() {
+	defer close(w.ended)
+	tick := time.NewTicker(w.every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-w.quit:
+			return
+		case <-tick.C:
+			w.look()
+		}
+	}
+}
+
+// stop ends the watch and waits for it.
+func (w *watch) stop() {
+	if w == nil {
+		return
+	}
+	w.once.Do(func() { close(w.quit) })
+	<-w.ended
+}
+
+// add notes a connection that OpenConn has opened.
+func (w *watch) add(c *sqlite.Conn) {
+	if w == nil {
+		return
+	}
+	o := &outsider{conn: c, since: time.Now()}
+	callers.Note(&o.by)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.outside = append(w.outside, o)
+}
+
+// look is one round.
+func (w *watch) look() {
+	readers := w.db.readers
+	now := readers.now()
+	held := readers.borrowed()
+	for r, s := range w.seen {
+		if !slices.Contains(held, borrowing[*sqlite.Conn]{r, s.since}) {
+			delete(w.seen, r)
+		}
+	}
+	for _, b := range held {
+		w.judge(b, time.Duration(now-b.since))
+	}
+	for _, o := range w.outsiders() {
+		age := time.Since(o.since)
+		state, _ := o.conn.WALState()
+		if p := o.pinned(state, age); w.overdue(p, age) && age >= o.next {
+			o.next = 2 * age
+			w.warn(p, false)
+		}
+	}
+}
+
+// judge names a reader, and interrupts it, if it is time to.
+func (w *watch) judge(b borrowing[*sqlite.Conn], age time.Duration) {
+	s := w.seen[b.r]
+	if s == nil {
+		s = &watched{since: b.since}
+		w.seen[b.r] = s
+	}
+	if limit := w.cfg.IteratorLifetime; limit > 0 && age >= limit && b.isStatement() {
+		switch {
+		case !s.expired:
+			h, ok := b.holder()
+			cause := fmt.Errorf("pool: %s has held a reader for longer than Config.IteratorLifetime, which is %v", h.Text, limit)
+			if !ok || !interrupt(b, cause) {
+				return
+			}
+			s.expired, s.next = true, int64(2*age)
+			w.cfg.Logger.Warn("a statement was interrupted, for it has held a reader for longer than Config.IteratorLifetime",
+				"path", w.db.path, "holder", h.Text, "age", age.Round(time.Millisecond), "limit", limit, "stack", h.Stack)
+		case int64(age) >= s.next:
+			s.next = int64(2 * age)
+			if h, ok := b.holder(); ok {
+				w.cfg.Logger.Warn("a statement that was interrupted has not been closed: its loop is stuck, or it was forgotten",
+					"path", w.db.path, "holder", h.Text, "age", age.Round(time.Millisecond), "stack", h.Stack)
+			}
+		}
+		return
+	}
+	p, ok := pinned(b, age)
+	if !ok || int64(age) < s.next || !w.overdue(p, age) {
+		return
+	}
+	s.next = int64(2 * age)
+	interrupted := false
+	if w.cfg.InterruptPinnedReaders && !s.interrupted {
+		s.interrupted = interrupt(b, fmt.Errorf("pool: %s kept %d pages in the WAL for %v, and Config.InterruptPinnedReaders is set (ReaderWarnAge %v, WALWarnBytes %d)",
+			p.Text, p.Pages, age.Round(time.Millisecond), w.cfg.ReaderWarnAge, w.cfg.WALWarnBytes))
+		interrupted = s.interrupted
+	}
+	w.warn(p, interrupted)
+}
+
+// interrupt stops what the borrower runs, and whatever it begins before it gives
+// the connection back. It reports false if it has done so already.
+func interrupt(b borrowing[*sqlite.Conn], cause error) bool {
+	return b.r.visit(b.since, func() { b.r.value.InterruptFor(cause) })
+}
+
+// overdue reports whether a reader is worth a warning. One that keeps nothing
+// in the WAL may take its time.
+func (w *watch) overdue(p PinnedReader, age time.Duration) bool {
+	return p.Pages > 0 && (w.cfg.ReaderWarnAge > 0 && age >= w.cfg.ReaderWarnAge ||
+		w.cfg.WALWarnBytes > 0 && p.Bytes >= int64(w.cfg.WALWarnBytes))
+}
+
+func (w *watch) warn(p PinnedReader, interrupted bool) {
+	text := "a reader keeps the WAL from being moved into the database file"
+	if interrupted {
+		text += ", and was interrupted"
+	}
+	w.cfg.Logger.Warn(text, "path", w.db.path, "holder", p.Text, "age", p.Age.Round(time.Millisecond),
+		"pages", p.Pages, "bytes", p.Bytes, "stack", p.Stack)
+}
+
+// pinned says what the reader keeps in the WAL, or false if it keeps nothing or
+// is not held any more.
+func pinned(b borrowing[*sqlite.Conn], age time.Duration) (p PinnedReader, ok bool) {
+	var state sqlite.WALState
+	b.r.visit(b.since, func() { state, ok = b.r.value.WALState() })
+	if !ok || state.Pinned == 0 {
+		return PinnedReader{}, false
+	}
+	p.Age, p.Pages, p.Bytes = age, state.Pinned, int64(state.Pinned)*int64(state.PageBytes)
+	p.Holder, ok = b.holder()
+	return p, ok
+}
+
+// isStatement tells statements outside transactions from all that holds a
+// reader otherwise.
+func (b borrowing[R]) isStatement() bool {
+	q := b.r.holder.Load()
+	return q != nil && q != readClosure && q != rawReader
+}
+
+// PinnedReader is a reader whose snapshot is older than the newest commit: what
+// was written since cannot be moved out of the WAL before it ends.
+type PinnedReader struct {
+	Holder
+	// Age is how long the connection has been held.
+	Age time.Duration
+	// Pages counts the page versions in the WAL that were written after the
+	// snapshot, and Bytes what these take.
+	Pages int
+	Bytes int64
+}
+
+// PinnedReaders returns the readers that keep something in the WAL, the one
+// that keeps most first. It looks at shared memory only, and disturbs nobody.
+// Connections of other processes are not among them.
+//
+// https://www.sqlite.org/wal.html#avoiding_excessively_large_wal_files
+func (db *DB) PinnedReaders() []PinnedReader {
+	var ps []PinnedReader
+	now := db.readers.now()
+	for _, b := range db.readers.borrowed() {
+		if p, ok := pinned(b, time.Duration(now-b.since)); ok {
+			ps = append(ps, p)
+		}
+	}
+	if db.watch != nil {
+		for _, o := range db.watch.outsiders() {
+			state, _ := o.conn.WALState()
+			if p := o.pinned(state, time.Since(o.since)); p.Pages > 0 {
+				ps = append(ps, p)
+			}
+		}
+	}
+	slices.SortStableFunc(ps, func(a, b PinnedReader) int { return b.Pages - a.Pages })
+	return ps
+}
+
+// outsiders returns the connections of OpenConn that are still open.
+func (w *watch) outsiders() []*outsider {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.outside = slices.DeleteFunc(w.outside, func(o *outsider) bool {
+		_, open := o.conn.WALState()
+		return !open
+	})
+	return slices.Clone(w.outside)
+}
+
+func (o *outsider) pinned(state sqlite.WALState, age time.Duration) PinnedReader {
+	p := PinnedReader{Age: age, Pages: state.Pinned, Bytes: int64(state.Pinned) * int64(state.PageBytes)}
+	if p.Pages > 0 {
+		p.Holder = Holder{Text: "OpenConn", Stack: o.by.Stack(libraries...), Since: o.since}
+		if place := o.by.Place(libraries...); place != "" {
+			p.Text = "OpenConn (" + place + ")"
+		}
+	}
+	return p
+}
