@@ -45,6 +45,7 @@ func TestImportsPointDown(t *testing.T) {
 		"/gen":              {module},
 		"/sqlite":           {module, module + "/internal/convert", module + "/internal/ended", module + "/internal/seam", "modernc.org/sqlite/lib", "modernc.org/libc"},
 		"/pool":             {module, module + "/sqlite", module + "/internal/callers", module + "/internal/convert", module + "/internal/ended", module + "/internal/seal", module + "/internal/seam", "github.com/jackc/puddle/v2"},
+		"/pool/slogtrace":   {module, module + "/pool", module + "/sqlite"},
 		"/stdlib":           {module, module + "/sqlite", module + "/pool", module + "/internal/convert"},
 		"/migrate":          {module, module + "/sqlite", module + "/pool", module + "/stdlib", "github.com/pressly/goose/v3", "github.com/pressly/goose/v3/database", "golang.org/x/sys/unix", "golang.org/x/sys/windows"},
 		"/schema":           {module + "/pool", module + "/migrate"},

@@ -179,6 +179,9 @@ type Config struct {
 	// Services start after Prepare, in this order, and are stopped in reverse
 	// before the connections close.
 	Services []Service
+	// Tracer is told of queries and, if it asks to, of transactions, acquires
+	// and checkpoints; see [Tracer]. Default: nobody, which costs nothing.
+	Tracer Tracer
 	// Logger is told of what no caller can be told: connections destroyed for
 	// cause, failures in the background. Default: nobody.
 	Logger *slog.Logger

@@ -49,6 +49,7 @@ type DB struct {
 	seam  seam.Seam // nil but in tests
 	group group
 	watch *watch // nil if there is nothing to look after
+	trace tracers
 
 	reads, writes, commits, rollbacks, faults atomic.Int64
 	groups, grouped, statements, poisoned     atomic.Int64
@@ -91,7 +92,7 @@ func open(ctx context.Context, path string, cfg Config, around surroundings) (*D
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{path: path, cfg: cfg, around: around, done: make(chan struct{}), seam: seam.From(ctx)}
+	db := &DB{path: path, cfg: cfg, around: around, trace: tracersOf(cfg.Tracer), done: make(chan struct{}), seam: seam.From(ctx)}
 	if err := db.claim(); err != nil {
 		return nil, err
 	}
@@ -213,6 +214,7 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 			_, err := c.QueryInt64(ctx, "PRAGMA schema_version") // reads the file's header
 			return err
 		},
+		Tracer:    db.trace.acquire,
 		Released:  db.checkReleased,
 		Interrupt: (*sqlite.Conn).Interrupt,
 		// An interrupted statement ends within milliseconds; what takes longer
@@ -385,7 +387,14 @@ func (db *DB) OpenConn(ctx context.Context) (*sqlite.Conn, error) {
 // readers kept some pages in the WAL, which is not an error.
 //
 // https://www.sqlite.org/c3ref/wal_checkpoint_v2.html
-func (db *DB) Checkpoint(ctx context.Context, mode sqlite.CheckpointMode) (res sqlite.CheckpointResult, err error) {
+func (db *DB) Checkpoint(ctx context.Context, mode sqlite.CheckpointMode) (sqlite.CheckpointResult, error) {
+	if db.trace.checkpoint != nil {
+		return db.checkpointTraced(ctx, mode)
+	}
+	return db.checkpoint(ctx, mode)
+}
+
+func (db *DB) checkpoint(ctx context.Context, mode sqlite.CheckpointMode) (res sqlite.CheckpointResult, err error) {
 	err = db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error {
 		res, err = c.Checkpoint(ctx, mode)
 		return err

@@ -59,6 +59,16 @@ func openDBAt(t testing.TB, path string, cfg pool.Config) *pool.DB {
 	return db
 }
 
+// createItem makes the table that openDB makes.
+func createItem(t testing.TB, db *pool.DB) {
+	t.Helper()
+	if err := db.WithWriter(t.Context(), func(ctx context.Context, c *sqlite.Conn) error {
+		return c.Exec(ctx, "CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)")
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func run(ctx context.Context, w lido.Writer, q *lido.Query, args ...string) error {
 	s, err := w.PrepareWrite(ctx, q)
 	if err != nil {

@@ -36,6 +36,8 @@ const (
 
 var errLeaderPanicked = errors.New("pool: the goroutine that ran the group panicked; nothing was applied")
 
+var errGroupLost = errors.New("pool: the engine rolled the group back; its writes run again")
+
 var errTooManyRows = errors.New("more rows than a group keeps")
 
 // group is the queue of single writes.
@@ -66,8 +68,6 @@ func Alone(ctx context.Context) context.Context { return context.WithValue(ctx, 
 // runRecorded runs a single write and returns when it is committed.
 func (db *DB) runRecorded(s *recorded) error {
 	m := &member{rec: s, alone: db.cfg.NoGroupCommit || len(s.query.Writes) == 0 || s.ctx.Value(aloneKey{}) != nil}
-	db.writes.Add(1)
-	db.statements.Add(1)
 	if lead := db.group.enter(m); !lead {
 		select {
 		case <-m.wake:
@@ -209,21 +209,22 @@ func (db *DB) serve(r *Resource[*sqlite.Conn], leader *member) {
 			// The statement commits by itself, so the fault may have struck
 			// the commit.
 			err = fmt.Errorf("%w: %w", lido.ErrCommitUnknown, err)
-			fallthrough
-		default:
-			db.rollbacks.Add(1)
 		}
 		m.finish(err)
 		return
 	}
 	// The others can still leave while this waits for another process.
+	_, trace := db.TraceTransaction(leader.rec.ctx, TraceTransactionStartData{Group: true})
 	if err := c.Begin(leader.rec.ctx, sqlite.Immediate); err != nil {
+		trace.End(sqlite.RolledBack, err)
 		g.mu.Lock()
 		g.remove(leader)
 		g.mu.Unlock()
 		leader.finish(fmt.Errorf("pool: begin write: %w", err))
 		return
 	}
+	trace.Begun()
+	defer trace.End(sqlite.RolledBack, errGroupLost)
 	start := time.Now()
 	var kept []*member
 	for len(kept) < groupMembers && time.Since(start) < groupTime {
@@ -238,13 +239,12 @@ func (db *DB) serve(r *Resource[*sqlite.Conn], leader *member) {
 		case m.alone: // it was too large for a group, and comes next
 			g.again(m)
 			if c.InTransaction() {
-				db.endGroup(c, kept)
+				db.endGroup(c, kept, trace)
 				return
 			}
 			g.again(kept...)
 			return
 		default:
-			db.rollbacks.Add(1)
 			m.finish(err)
 			if !c.InTransaction() {
 				g.again(kept...)
@@ -252,7 +252,7 @@ func (db *DB) serve(r *Resource[*sqlite.Conn], leader *member) {
 			}
 		}
 	}
-	db.endGroup(c, kept)
+	db.endGroup(c, kept, trace)
 }
 
 // runMember runs one member in a savepoint. It sets m.alone if the member is to
@@ -308,15 +308,15 @@ const (
 )
 
 // endGroup commits, and answers those whose work is in the transaction.
-func (db *DB) endGroup(c *sqlite.Conn, kept []*member) {
+func (db *DB) endGroup(c *sqlite.Conn, kept []*member, trace *TransactionTrace) {
 	if len(kept) == 0 {
+		trace.End(sqlite.RolledBack, nil)
 		_ = c.Rollback()
 		return
 	}
 	err := c.Commit()
 	if err != nil {
 		err = and(commitError(c, err), c.Rollback())
-		db.rollbacks.Add(int64(len(kept)))
 	} else {
 		db.commits.Add(int64(len(kept)) - 1)
 		db.committed()
@@ -325,6 +325,7 @@ func (db *DB) endGroup(c *sqlite.Conn, kept []*member) {
 			db.groups.Add(1)
 		}
 	}
+	trace.endGroup(len(kept), err)
 	for _, m := range kept {
 		m.finish(err)
 	}

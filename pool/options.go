@@ -67,6 +67,9 @@ type Options[R any] struct {
 	// error where there was one, just before Close. Optional.
 	OnDestroy func(r R, why DestroyReason, err error)
 
+	// Tracer is told of every acquire and release. Optional.
+	Tracer AcquireTracer
+
 	// OnError is told of what failed while nobody waited for it: opening an
 	// idle resource, or one whose caller had gone. Optional.
 	OnError func(err error)

@@ -121,6 +121,13 @@ func (p *Pool[R]) now() int64 { return int64(time.Since(p.start)) + 1 }
 // of Open when opening failed. A resource that fails its idle check costs the
 // caller its place among those who wait.
 func (p *Pool[R]) Acquire(ctx context.Context) (*Resource[R], error) {
+	if p.opt.Tracer != nil {
+		return p.acquireTraced(ctx)
+	}
+	return p.acquire(ctx)
+}
+
+func (p *Pool[R]) acquire(ctx context.Context) (*Resource[R], error) {
 	for refused := 0; ; {
 		if p.closed.Load() {
 			return nil, p.errClosed

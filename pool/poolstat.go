@@ -93,7 +93,9 @@ func (p *Pool[R]) Stat() PoolStat {
 		Closed:   p.destroyed[DestroyedClosed].Load(),
 		Broken:   p.destroyed[DestroyedBroken].Load(),
 	}
+	// Likewise those that waited before all that were served.
 	rejected := p.rejected.Load()
+	emptyAcquires, acquireWait := p.emptyAcquires.Load(), p.acquireWait.Load()
 	s := p.puddle.Stat()
 	return PoolStat{
 		Name:              p.opt.Name,
@@ -103,8 +105,8 @@ func (p *Pool[R]) Stat() PoolStat {
 		Constructing:      int(s.ConstructingResources()),
 		Waiting:           int(p.waiting.Load()),
 		AcquireCount:      s.AcquireCount() - rejected,
-		EmptyAcquireCount: p.emptyAcquires.Load(),
-		AcquireWait:       time.Duration(p.acquireWait.Load()),
+		EmptyAcquireCount: emptyAcquires,
+		AcquireWait:       time.Duration(acquireWait),
 		CanceledCount:     p.canceled.Load(),
 		Created:           p.created.Load(),
 		OpenFailedCount:   p.openFailed.Load(),

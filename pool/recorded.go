@@ -108,7 +108,7 @@ func (s *recorded) Step() (row bool, err error) {
 	}
 	if s.state == recording {
 		s.state = ran
-		if err := s.db.runRecorded(s); err != nil {
+		if err := s.run(); err != nil {
 			s.err, s.reported = err, true
 			return false, err
 		}
@@ -120,6 +120,24 @@ func (s *recorded) Step() (row bool, err error) {
 	s.row = 0
 	s.rows = nil
 	return false, nil
+}
+
+// run hands the statement over and counts what comes of it.
+func (s *recorded) run() (err error) {
+	s.db.writes.Add(1)
+	s.db.statements.Add(1)
+	err = errUnfinished
+	defer func() {
+		if err != nil {
+			s.db.rollbacks.Add(1)
+		}
+	}()
+	if s.db.trace.query != nil {
+		err = s.runTraced()
+	} else {
+		err = s.db.runRecorded(s)
+	}
+	return err
 }
 
 // runOn runs the statement on c to its end. More than maxRows rows are

@@ -91,8 +91,12 @@ func (r *Resource[R]) SetHolder(q *lido.Query) { r.holder.Store(q) }
 // or of a closed pool is destroyed before Release returns. Otherwise it goes to
 // whoever has waited longest. A second Release panics.
 func (r *Resource[R]) Release() {
-	if r.held.Swap(0) == 0 {
+	since := r.held.Swap(0)
+	if since == 0 {
 		r.misuse("Release")
+	}
+	if r.pool.opt.Tracer != nil {
+		r.pool.traceRelease(since, false)
 	}
 	r.giveBack(true)
 }
@@ -152,8 +156,12 @@ func (r *Resource[R]) putBack() {
 // Destroy closes the resource instead of giving it back, before it returns.
 // reason is for Options.OnDestroy.
 func (r *Resource[R]) Destroy(reason error) {
-	if r.held.Swap(0) == 0 {
+	since := r.held.Swap(0)
+	if since == 0 {
 		r.misuse("Destroy")
+	}
+	if r.pool.opt.Tracer != nil {
+		r.pool.traceRelease(since, true)
 	}
 	r.pool.destroy(r, DestroyedBroken, reason)
 }

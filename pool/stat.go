@@ -23,7 +23,9 @@ type Stat struct {
 	// by hand, through package stdlib for instance; these once they have ended.
 	Writes int64
 	// Commits and Rollbacks count how the Writes ended; their sum is never more
-	// than Writes. A commit whose outcome is unknown is among the Rollbacks.
+	// than Writes, and as many while none is under way. Rollbacks are all that
+	// were answered by an error, also one that gave up waiting and one whose
+	// outcome is unknown.
 	Commits, Rollbacks int64
 	// Statements counts the typed statements: the single ones in Reads and
 	// Writes, and those of closures, which are added when their closure ends.

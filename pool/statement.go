@@ -18,6 +18,8 @@ type stmt struct {
 	own *Resource[*sqlite.Conn] // released by Close
 	tx  *tx                     // whose transaction it is in
 
+	trace *QueryTrace // nil without a tracer
+
 	prev, next *stmt // the transaction's open statements
 }
 
@@ -32,6 +34,15 @@ func (db *DB) PrepareRead(ctx context.Context, q *lido.Query) (lido.Stmt, error)
 	if !q.ReadOnly {
 		return nil, readOnlyError(q)
 	}
+	if db.trace.query != nil {
+		t := db.startQuery(ctx, q)
+		s, err := db.prepareRead(t.ctx, q)
+		return asTraced(t, s, err)
+	}
+	return asStmt(db.prepareRead(ctx, q))
+}
+
+func (db *DB) prepareRead(ctx context.Context, q *lido.Query) (*stmt, error) {
 	r, err := db.acquire(ctx, db.readers, q)
 	if err != nil {
 		return nil, err
@@ -52,6 +63,16 @@ func (db *DB) PrepareRead(ctx context.Context, q *lido.Query) (lido.Stmt, error)
 	return &stmt{Stmt: s, own: r}, nil
 }
 
+// asTraced is asStmt for a statement whose trace has begun.
+func asTraced(t *QueryTrace, s *stmt, err error) (lido.Stmt, error) {
+	if err != nil {
+		t.End(err)
+		return nil, err
+	}
+	s.trace = t
+	return s, nil
+}
+
 // Step runs the statement up to its next row.
 func (s *stmt) Step() (row bool, err error) {
 	if s.tx != nil {
@@ -60,6 +81,9 @@ func (s *stmt) Step() (row bool, err error) {
 		}
 	}
 	row, err = s.Stmt.Step()
+	if s.trace != nil {
+		s.trace.stepped(s.Stmt, row, err)
+	}
 	if err != nil && s.tx != nil {
 		s.tx.note(err)
 	}
@@ -81,6 +105,10 @@ func (s *stmt) Close() error {
 	}
 	if s.tx != nil {
 		s.tx.forget(s)
+	}
+	if s.trace != nil {
+		s.trace.End(err)
+		s.trace = nil
 	}
 	return err
 }

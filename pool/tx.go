@@ -59,7 +59,9 @@ func (r readTx) PrepareRead(ctx context.Context, q *lido.Query) (lido.Stmt, erro
 // as ctx allows and holds it until fn returns.
 //
 // https://www.sqlite.org/isolation.html
-func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, r lido.Reader) error) error {
+func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, r lido.Reader) error) (err error) {
+	ctx, trace := db.TraceTransaction(ctx, TraceTransactionStartData{ReadOnly: true})
+	defer trace.end(&err)
 	r, err := db.acquire(ctx, db.readers, nil)
 	if err != nil {
 		return err
@@ -76,6 +78,8 @@ func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, r lido.Read
 		return fmt.Errorf("pool: begin read: %w", err)
 	}
 	db.reads.Add(1)
+	trace.Begun()
+	err = errUnfinished
 	return fn(context.WithValue(ctx, closureKey{db}, t), readTx{t})
 }
 
@@ -92,7 +96,9 @@ func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, r lido.Read
 // an I/O error struck the commit itself.
 //
 // https://www.sqlite.org/lang_transaction.html
-func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) error) error {
+func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) error) (err error) {
+	ctx, trace := db.TraceTransaction(ctx, TraceTransactionStartData{})
+	defer trace.end(&err)
 	r, err := db.acquire(ctx, db.writer, nil)
 	if err != nil {
 		return err
@@ -104,7 +110,9 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx
 		return fmt.Errorf("pool: begin write: %w", err)
 	}
 	db.writes.Add(1)
+	trace.Begun()
 	defer t.end()
+	err = errUnfinished
 	if err := fn(context.WithValue(ctx, closureKey{db}, t), t); err != nil {
 		return and(err, t.rollback())
 	}
@@ -212,6 +220,15 @@ func (t *tx) PrepareRead(ctx context.Context, q *lido.Query) (lido.Stmt, error) 
 	if !q.ReadOnly {
 		return nil, readOnlyError(q)
 	}
+	if t.db.trace.query != nil {
+		trace := t.db.startQuery(ctx, q)
+		s, err := t.prepareRead(trace.ctx, q)
+		return asTraced(trace, s, err)
+	}
+	return asStmt(t.prepareRead(ctx, q))
+}
+
+func (t *tx) prepareRead(ctx context.Context, q *lido.Query) (*stmt, error) {
 	s, err := t.prepare(ctx, q)
 	if err == nil && !s.ReadOnly() {
 		// The query says one thing, the engine another: the generator was not
@@ -219,7 +236,7 @@ func (t *tx) PrepareRead(ctx context.Context, q *lido.Query) (lido.Stmt, error) 
 		_ = s.Close()
 		return nil, readOnlyError(q)
 	}
-	return asStmt(s, err)
+	return s, err
 }
 
 // asStmt keeps a nil *stmt from becoming a lido.Stmt that is not nil.
@@ -233,6 +250,11 @@ func asStmt(s *stmt, err error) (lido.Stmt, error) {
 // PrepareWrite readies a query in the transaction. What it changes is undone
 // with the transaction.
 func (t *tx) PrepareWrite(ctx context.Context, q *lido.Query) (lido.Stmt, error) {
+	if t.db.trace.query != nil {
+		trace := t.db.startQuery(ctx, q)
+		s, err := t.prepare(trace.ctx, q)
+		return asTraced(trace, s, err)
+	}
 	return asStmt(t.prepare(ctx, q))
 }
 
