@@ -120,6 +120,57 @@ func TestCloseNamesWhoStillHoldsAConnectionAndCanBeTriedAgain(t *testing.T) {
 	}
 }
 
+func TestCloseSendsAwayWhoWaitsForTheWriterWhileSomebodyReads(t *testing.T) {
+	// reader         writer         two who wait    closer
+	// Read
+	//                Write
+	//                               wait
+	//                                               Close waits for the reader
+	//                               ErrClosed
+	//                commits
+	// returns
+	//                                               done
+	db := openDB(t, pool.Config{})
+	ctx := t.Context()
+	leave, left := make(chan struct{}), make(chan error, 2)
+	held := make(chan struct{}, 2)
+	go func() {
+		left <- db.Read(ctx, func(context.Context, lido.Reader) error { held <- struct{}{}; <-leave; return nil })
+	}()
+	commit, committed := make(chan struct{}), make(chan error)
+	go func() {
+		committed <- db.Write(ctx, func(ctx context.Context, tx lido.Tx) error {
+			held <- struct{}{}
+			<-commit
+			return run(ctx, tx, insertItem, "begun before")
+		})
+	}()
+	<-held
+	<-held
+	waiting := make(chan error, 2)
+	go func() { waiting <- run(ctx, db, insertItem, "waits") }()
+	go func() { waiting <- db.Write(ctx, func(context.Context, lido.Tx) error { return nil }) }()
+	waitUntil(t, func() bool { return db.Stat().Writer.Waiting == 2 })
+	closed := make(chan error)
+	go func() { closed <- db.Close(ctx) }()
+	for range 2 {
+		if err := <-waiting; !errors.Is(err, lido.ErrClosed) {
+			t.Error(err)
+		}
+	}
+	close(commit)
+	if err := <-committed; err != nil {
+		t.Error(err)
+	}
+	if err := run(ctx, db, insertItem, "after"); !errors.Is(err, lido.ErrClosed) {
+		t.Error(err)
+	}
+	close(leave)
+	if err := errors.Join(<-left, <-closed); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestIdleAndOldConnectionsAreRecycled(t *testing.T) {
 	db := openDB(t, pool.Config{MaxReaders: 2, IdleTimeout: 5 * time.Millisecond, MaxLifetime: 20 * time.Millisecond, LifetimeJitter: time.Millisecond})
 	deadline := time.Now().Add(10 * time.Second)

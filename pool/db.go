@@ -325,6 +325,13 @@ func (db *DB) Close(ctx context.Context) error {
 		return db.closeErr
 	}
 	errs := []error{db.stopServices(ctx)}
+	// Both pools at once: who waits for the writer must not go on waiting, or
+	// writing, for as long as somebody reads.
+	for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {
+		if p != nil {
+			p.refuse()
+		}
+	}
 	// Readers first, so that the writer, or the holder, is the last: a
 	// connection that is read-only cannot remove the WAL.
 	for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {

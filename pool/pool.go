@@ -45,6 +45,7 @@ type Pool[R any] struct {
 
 	errClosed  error
 	closed     atomic.Bool
+	reset      atomic.Bool // Close has let go of what was idle
 	generation atomic.Uint64
 
 	// idle counts the resources that were put back here. It is a hint: what was

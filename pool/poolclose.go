@@ -16,8 +16,8 @@ import (
 // for that, and a *HeldError that names the holders otherwise. It may be called
 // again, and concurrently: each call waits for as long as its own ctx says.
 func (p *Pool[R]) Close(ctx context.Context) error {
-	if p.closed.CompareAndSwap(false, true) {
-		p.cancel()
+	p.refuse()
+	if p.reset.CompareAndSwap(false, true) {
 		// Reset destroys what is idle, and what becomes idle from now on.
 		// puddle's Close would do so too, but not return while one is held.
 		p.puddle.Reset()
@@ -39,6 +39,14 @@ func (p *Pool[R]) Close(ctx context.Context) error {
 	// Nothing is open any more, so this only waits for puddle's last goroutines.
 	p.puddle.Close()
 	return nil
+}
+
+// refuse begins to close: from here on Acquire refuses, those that wait are
+// sent away and what is released is destroyed. What is idle stays for Close.
+func (p *Pool[R]) refuse() {
+	if p.closed.CompareAndSwap(false, true) {
+		p.cancel()
+	}
 }
 
 // interruptAll interrupts what is held until it is back or the grace is over.
