@@ -187,3 +187,26 @@ func TestAnErrorOfOnConnectUndoesOpen(t *testing.T) {
 	}
 	openDBAt(t, path, pool.Config{})
 }
+
+func TestREGEXPWorksOnReadersAndTheWriter(t *testing.T) {
+	db := openDB(t, pool.Config{MaxReaders: 2, OnConnect: sqlite.Regexp})
+	ctx := t.Context()
+	change := &lido.Query{Name: "Change", SQL: "UPDATE item SET name = name || '!' WHERE name REGEXP ?1", Writes: []string{"item"}}
+	if err := errors.Join(run(ctx, db, insertItem, "box 1"), run(ctx, db, insertItem, "box x"), run(ctx, db, change, `\d$`)); err != nil {
+		t.Fatal(err)
+	}
+	matching := &lido.Query{Name: "Matching", SQL: `SELECT count(*) FROM item WHERE name REGEXP '^box \d!$'`, ReadOnly: true}
+	if n, err := scalar(ctx, db, matching); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+	broken := &lido.Query{Name: "Broken", SQL: "SELECT count(*) FROM item WHERE name REGEXP '['", ReadOnly: true}
+	if _, err := scalar(ctx, db, broken); err == nil || !strings.Contains(err.Error(), "Broken: regexp: error parsing regexp") {
+		t.Errorf("%v", err)
+	}
+	if err := run(ctx, db, change, "("); err == nil || !strings.Contains(err.Error(), "missing closing )") {
+		t.Errorf("%v", err)
+	}
+	if s := db.Stat(); s.Readers.Destroyed.Total()+s.Writer.Destroyed.Total() != 0 {
+		t.Errorf("%+v", s)
+	}
+}

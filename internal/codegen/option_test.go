@@ -1,6 +1,7 @@
 package codegen_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -9,7 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/internal/codegen"
+	"github.com/lidodb/lido/pool"
+	"github.com/lidodb/lido/pool/pooltest"
+	"github.com/lidodb/lido/sqlite"
 )
 
 func TestOptionsMeanWhatTheyMeanToSqlc(t *testing.T) {
@@ -413,5 +418,53 @@ SELECT slugify(a) AS slug FROM t WHERE a = @a COLLATE german AND mix(a, 1, 2) > 
 		if err := answer(t, options, nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", options, err, want)
 		}
+	}
+}
+
+func TestAQueryWithREGEXPIsGeneratedAndRuns(t *testing.T) {
+	const schema = `CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL, note TEXT);`
+	p := newProject(t, map[string]string{
+		"schema.sql": schema,
+		"query.sql": `-- name: Matching :many
+-- @scan
+SELECT id, name REGEXP '^a' AS begins FROM item WHERE name REGEXP @pattern AND note REGEXP 'n' ORDER BY id;
+`})
+	p.mustFail(t, "REGEXP")
+	p.options = map[string]any{"functions": []string{"regexp/2"}, "strict_types": true}
+	text := p.mustGenerate(t)["query.sql.go"]
+	for _, want := range []string{"ReadOnly: true", "pattern string", "Begins bool"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	_, rest, _ := strings.Cut(text, "SQL:      `")
+	sql, _, _ := strings.Cut(rest, "`")
+
+	db := pooltest.Open(t, nil, pool.Config{OnConnect: sqlite.Regexp})
+	err := db.WithWriter(t.Context(), func(ctx context.Context, c *sqlite.Conn) error {
+		return c.Exec(ctx, schema+"INSERT INTO item(name, note) VALUES ('axe', 'n'), ('box', 'n'), ('axle', 'n'), ('ox', NULL), ('exit', '')")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := db.PrepareRead(t.Context(), &lido.Query{Name: "Matching", SQL: sql, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.BindText(1, "x")
+	var got []string
+	for {
+		row, err := s.Step()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !row {
+			break
+		}
+		got = append(got, s.ColumnText(0)+s.ColumnText(1))
+	}
+	if text := strings.Join(got, " "); text != "11 20 31" {
+		t.Error(text)
 	}
 }
