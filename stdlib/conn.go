@@ -235,8 +235,11 @@ func (c *conn) run(ctx context.Context, l *lease, s statement, args *arguments, 
 	defer func() { c.observe(l, s, err) }()
 	autocommit := !l.InTransaction()
 	st, err := c.prepare(ctx, l, s, args, last)
-	if err != nil || st == nil {
+	if err != nil {
 		return result{}, err
+	}
+	if st == nil {
+		return c.last, nil // COMMIT has no outcome of its own
 	}
 	for row := true; row; {
 		if row, err = st.Step(); err != nil {
