@@ -125,6 +125,24 @@ func TestRowsOfASessionStreamBesideItsWrites(t *testing.T) {
 	}
 }
 
+func TestASessionThatEndsWithRowsOpenGivesTheWriterBackWithTheRows(t *testing.T) {
+	db, handle := open(t, pool.Config{})
+	exec(t, handle, people)
+	c := session(t, handle)
+	defer c.Close()
+	exec(t, c, "BEGIN")
+	rows := next(t, c, "SELECT id FROM people")
+	exec(t, c, "COMMIT")
+	equal(t, "writers held by the rows", db.Stat().Writer.InUse, 1)
+	if !rows.Next() {
+		t.Error("the second row is gone: ", rows.Err())
+	}
+	if err := rows.Close(); err != nil {
+		t.Error(err)
+	}
+	equal(t, "writers held afterwards", db.Stat().Writer.InUse, 0)
+}
+
 func TestHandlesComeAndGoWithoutLosingAnything(t *testing.T) {
 	db, handle := open(t, pool.Config{MaxReaders: 2})
 	handle.SetMaxIdleConns(-1)

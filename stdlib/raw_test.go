@@ -117,9 +117,19 @@ func TestWhatRawLeavesBehindStaysWithItsConn(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "writers held", db.Stat().Writer.InUse, 1)
+	// What was begun below and is lost is treated as if SQL had begun it.
+	if _, err := c.ExecContext(context.Background(), "INSERT OR ROLLBACK INTO people (name) VALUES ('Ada')"); !errors.Is(err, lido.ErrUnique) {
+		t.Fatal(err)
+	}
+	if _, err := c.ExecContext(context.Background(), "DELETE FROM people"); !errors.Is(err, lido.ErrClosed) {
+		t.Errorf("after the engine has rolled back: %v, want lido.ErrClosed", err)
+	}
+	if err := withWriter(c, func(context.Context, *sqlite.Conn) error { return nil }); !errors.Is(err, lido.ErrClosed) {
+		t.Errorf("below: %v, want lido.ErrClosed", err)
+	}
+	exec(t, c, "ROLLBACK")
 	equal(t, "foreign_keys", one[int](t, c, "PRAGMA foreign_keys"), 0)
-	exec(t, c, "DELETE FROM people")
-	exec(t, c, "COMMIT")
+	exec(t, c, "BEGIN; DELETE FROM people; COMMIT")
 	if err := withWriter(c, func(ctx context.Context, c *sqlite.Conn) error {
 		n, err := c.QueryInt64(ctx, "PRAGMA foreign_keys")
 		equal(t, "foreign_keys below", n, 0)
