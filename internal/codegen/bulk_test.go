@@ -454,10 +454,16 @@ func TestABatchThatReadsRunsOnTheSnapshotItIsGiven(t *testing.T) {
 		if got := names(tx.AuthorsByID(ctx, []int64{1, 2, 3})); !slices.Equal(got, []string{"", "Bob", "Cyd"}) {
 			t.Errorf("in the transaction: %q", got)
 		}
+		if s := db.Stat(); s.Writer.InUse != 1 || s.Readers.InUse != 0 {
+			t.Errorf("after the batch, in its transaction: %+v", s)
+		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s := db.Stat(); s.Writer.InUse != 0 || s.Writer.Created != 1 {
+		t.Errorf("after the transaction: %+v", s.Writer)
 	}
 	// A writer that is neither a database nor a transaction can begin nothing.
 	if _, err := gen.New(struct{ lido.Writer }{db}).ImportNames(t.Context(), []string{"Dan"}); err == nil || !strings.Contains(err.Error(), "can begin no transaction") {
