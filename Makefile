@@ -10,6 +10,7 @@ ADDR        ?= 127.0.0.1:8080
 DATA        ?= data
 DB          ?= $(DATA)/ledger.db
 ROUNDS      ?= 200
+FAULTS      ?= 50000
 FUZZTIME    ?= 30s
 CASES       ?= 10000
 LOADTIME    ?= 3s
@@ -92,8 +93,12 @@ torture-kill: engine ## kill -9 the ledger under load; ROUNDS=200
 torture-backup: engine ## back up under load and compare with the source; ROUNDS=200
 	LEDGER_BACKUP_ROUNDS=$(ROUNDS) $(GO) test -count=1 -v -timeout 0 -run TestBackup ./cmd/ledger
 
+.PHONY: torture-faults
+torture-faults: engine ## fail the disk at every call and look who was told what; FAULTS=50000
+	LIDO_FAULTS=$(FAULTS) $(GO) test -count=1 -v -timeout 0 -run TestNoFaultOfTheDiskMakesAWrongSuccess ./pool
+
 .PHONY: torture
-torture: torture-kill torture-backup ## every torture
+torture: torture-kill torture-backup torture-faults ## every torture
 
 .PHONY: fuzz
 fuzz: engine ## fuzz every target; FUZZTIME=30s each
