@@ -13,6 +13,7 @@ ROUNDS      ?= 200
 FAULTS      ?= 50000
 FUZZTIME    ?= 30s
 CASES       ?= 10000
+CALLS       ?= 10000
 LOADTIME    ?= 3s
 BENCHROUNDS ?= 5
 BENCHTIME   ?= 500ms
@@ -97,8 +98,12 @@ torture-backup: engine ## back up under load and compare with the source; ROUNDS
 torture-faults: engine ## fail the disk at every call and look who was told what; FAULTS=50000
 	LIDO_FAULTS=$(FAULTS) $(GO) test -count=1 -v -timeout 0 -run TestNoFaultOfTheDiskMakesAWrongSuccess ./pool
 
+.PHONY: torture-cancel
+torture-cancel: engine ## cancel calls of every kind at random moments; CALLS=10000
+	LIDO_CANCEL_CALLS=$(CALLS) $(GO) test -count=1 -v -timeout 0 -run TestCancelledCalls ./pool
+
 .PHONY: torture
-torture: torture-kill torture-backup torture-faults ## every torture
+torture: torture-kill torture-backup torture-faults torture-cancel ## every torture
 
 .PHONY: fuzz
 fuzz: engine ## fuzz every target; FUZZTIME=30s each
