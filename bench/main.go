@@ -111,8 +111,9 @@ func run(dir string, rounds int, only string) error {
 		return err
 	}
 	defer stock.Close()
-	handle := stdlib.OpenDB(db)
+	handle, exclusiveHandle := stdlib.OpenDB(db), stdlib.OpenDB(exclusive)
 	defer handle.Close()
+	defer exclusiveHandle.Close()
 
 	anything, err := pool.New(pool.Options[int]{
 		Name: "thing", MaxCount: 1,
@@ -128,7 +129,7 @@ func run(dir string, rounds int, only string) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "operation\tns\tallocs\tbytes\tto first\ttarget\t")
 	ops := operations(ctx, engine, db, exclusive, anything, stock)
-	more, err := viaDatabaseSQL(ctx, stock, handle)
+	more, err := viaDatabaseSQL(ctx, stock, handle, exclusiveHandle)
 	if err != nil {
 		return err
 	}

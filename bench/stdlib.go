@@ -219,18 +219,24 @@ func fillShapes(ctx context.Context, db *sql.DB) error {
 }
 
 // viaDatabaseSQL measures Lido's *sql.DB against the stock driver.
-func viaDatabaseSQL(ctx context.Context, stock, lido *sql.DB) ([]operation, error) {
-	for _, db := range []*sql.DB{stock, lido} {
+//
+// With pool.Config.Exclusive one row costs no system call for SQLite's locks.
+func viaDatabaseSQL(ctx context.Context, stock, lido, exclusive *sql.DB) ([]operation, error) {
+	for _, db := range []*sql.DB{stock, lido, exclusive} {
 		if err := fillShapes(ctx, db); err != nil {
 			return nil, err
 		}
 	}
 	var ops []operation
 	for _, s := range shapes {
-		ops = append(ops, operation{"database/sql, " + s.name, []contender{
+		op := operation{"database/sql, " + s.name, []contender{
 			{name: "stock driver", run: readied(ctx, stock, s)},
 			{name: "lido", run: readied(ctx, lido, s), target: s.target},
-		}})
+		}}
+		if s.target == half {
+			op.contenders = append(op.contenders, contender{name: "lido, exclusive", run: readied(ctx, exclusive, s)})
+		}
+		ops = append(ops, op)
 	}
 	return ops, nil
 }

@@ -231,8 +231,12 @@ func (c *conn) unsure(l *lease, autocommit, readOnly bool, err error) error {
 }
 
 // run takes one statement to its end.
-func (c *conn) run(ctx context.Context, l *lease, s statement, args *arguments, last bool) (_ result, err error) {
-	defer func() { c.observe(l, s, err) }()
+func (c *conn) run(ctx context.Context, l *lease, s statement, args *arguments, last bool) (res result, err error) {
+	ctx, trace := c.connector.db.TraceQuery(ctx, s.text)
+	defer func() {
+		c.observe(l, s, err)
+		trace.End(err)
+	}()
 	autocommit := !l.InTransaction()
 	st, err := c.prepare(ctx, l, s, args, last)
 	if err != nil {
@@ -241,12 +245,19 @@ func (c *conn) run(ctx context.Context, l *lease, s statement, args *arguments, 
 	if st == nil {
 		return c.last, nil // COMMIT has no outcome of its own
 	}
-	for row := true; row; {
-		if row, err = st.Step(); err != nil {
+	for {
+		row, err := st.Step()
+		if err != nil {
 			return result{}, errors.Join(c.unsure(l, autocommit, st.ReadOnly(), err), st.Close())
 		}
+		if !row {
+			break
+		}
+		trace.Row()
 	}
-	return c.outcome(st), st.Close()
+	res = c.outcome(st)
+	trace.Changed(res.changes)
+	return res, st.Close()
 }
 
 // outcome is what a statement that has run to its end has come to.
@@ -365,7 +376,13 @@ func (c *conn) queryHere(ctx context.Context, p *plan, list []driver.NamedValue)
 			return nil, err
 		}
 	}
-	defer func() { c.observe(&l, stmts[last], err) }()
+	ctx, trace := c.connector.db.TraceQuery(ctx, stmts[last].text)
+	defer func() {
+		c.observe(&l, stmts[last], err)
+		if !streams {
+			trace.End(err)
+		}
+	}()
 	autocommit := !l.InTransaction()
 	st, err := c.prepare(ctx, &l, stmts[last], &args, true)
 	if err != nil {
@@ -387,13 +404,14 @@ func (c *conn) queryHere(ctx context.Context, p *plan, list []driver.NamedValue)
 		if !l.own {
 			c.rows++
 		}
-		r := &rows{stmt: st, conn: c, lease: &l, row: row, end: !row}
+		r := &rows{stmt: st, conn: c, lease: &l, trace: trace, row: row, end: !row}
 		r.describe(st.Columns(), c.connector.declaredTypes)
 		return r, nil
 	}
 	all := &buffered{}
 	all.describe(st.Columns(), c.connector.declaredTypes)
 	for row {
+		trace.Row()
 		values := make([]driver.Value, len(all.columns.Names))
 		all.read(st, values)
 		all.rows = append(all.rows, values)
@@ -401,7 +419,7 @@ func (c *conn) queryHere(ctx context.Context, p *plan, list []driver.NamedValue)
 			return nil, errors.Join(c.unsure(&l, autocommit, st.ReadOnly(), err), st.Close())
 		}
 	}
-	c.outcome(st)
+	trace.Changed(c.outcome(st).changes)
 	return all, st.Close()
 }
 

@@ -80,7 +80,8 @@
 //
 // # What lies below
 //
-// (*sql.Conn).Raw hands out a [Conn], which lends the connection of package
+// pool.Config.Tracer hears of every statement and transaction, and pool.DB.Stat
+// counts them. (*sql.Conn).Raw hands out a [Conn], which lends the connection of package
 // sqlite. Every statement comes from the statement cache of its connection, so
 // that preparing it in database/sql saves next to nothing; a *sql.Stmt holds no
 // connection. A context that ends interrupts what runs, without a goroutine of

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -63,9 +64,11 @@ type rows struct {
 	end  bool
 
 	// Where the connection is the conn's own business, as in a transaction;
-	// elsewhere stmt holds it.
+	// elsewhere stmt holds it, and is traced by the pool.
 	conn  *conn
 	lease *lease
+	trace *pool.QueryTrace
+	err   error // of Next
 }
 
 // Next reads the next row.
@@ -76,7 +79,7 @@ func (r *rows) Next(dest []driver.Value) error {
 	if !r.row {
 		row, err := r.stmt.Step()
 		if err != nil {
-			r.end = true
+			r.end, r.err = true, err
 			if r.conn != nil {
 				r.conn.observe(r.lease, statement{class: classRead}, err)
 			}
@@ -88,6 +91,7 @@ func (r *rows) Next(dest []driver.Value) error {
 		}
 	}
 	r.row = false
+	r.trace.Row()
 	r.read(r.stmt, dest)
 	return nil
 }
@@ -117,6 +121,7 @@ func (r *rows) Close() error {
 		}
 		r.conn.settle(*r.lease)
 	}
+	r.trace.End(errors.Join(r.err, err))
 	return err
 }
 

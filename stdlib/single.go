@@ -13,13 +13,6 @@ import (
 // as generated code asks: a query gets a reader for as long as its rows are
 // open, a change shares its commit with others that wait at the same time.
 
-// described is a statement of the pool. Those of lido.Database have no names
-// for their columns.
-type described interface {
-	lido.Stmt
-	Columns() *sqlite.Columns
-}
-
 // read runs a query on a reader.
 func (c *conn) read(ctx context.Context, p *plan, list []driver.NamedValue) (*rows, error) {
 	st, err := c.connector.db.PrepareRead(ctx, &p.read)
@@ -57,7 +50,8 @@ func (c *conn) first(ctx context.Context, p *plan, list []driver.NamedValue, st 
 		return nil, closing(st, err)
 	}
 	r := &rows{stmt: st, row: row, end: !row}
-	r.describe(st.(described).Columns(), c.connector.declaredTypes)
+	// The waist has no names for columns, but the pool's statements do.
+	r.describe(st.(interface{ Columns() *sqlite.Columns }).Columns(), c.connector.declaredTypes)
 	return r, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -23,6 +24,7 @@ type tx struct {
 	borrowed bool  // on the session's connection, which stays with the session
 	keysOff  bool  // foreign keys were turned off for it
 	lost     error // why the engine has rolled the transaction back
+	trace    *pool.TransactionTrace
 }
 
 // BeginTx waits for the writer, or for a reader if the transaction is read-only,
@@ -45,6 +47,7 @@ func (c *conn) BeginTx(ctx context.Context, opt driver.TxOptions) (driver.Tx, er
 	if t.borrowed && c.held.InTransaction() {
 		return nil, errBegunBySQL
 	}
+	ctx, t.trace = c.connector.db.TraceTransaction(ctx, pool.TraceTransactionStartData{ReadOnly: t.readOnly})
 	if !t.borrowed {
 		acquire := c.connector.db.AcquireWriter
 		if t.readOnly {
@@ -52,6 +55,7 @@ func (c *conn) BeginTx(ctx context.Context, opt driver.TxOptions) (driver.Tx, er
 		}
 		held, err := acquire(ctx)
 		if err != nil {
+			t.trace.End(sqlite.RolledBack, err)
 			return nil, err
 		}
 		held.RecallChanges(c.last.rowid, c.last.changes)
@@ -60,8 +64,10 @@ func (c *conn) BeginTx(ctx context.Context, opt driver.TxOptions) (driver.Tx, er
 	if err := t.begin(ctx); err != nil {
 		err = errors.Join(err, c.held.Rollback())
 		t.release()
+		t.trace.End(sqlite.RolledBack, err)
 		return nil, err
 	}
+	t.trace.Begun()
 	c.tx = t
 	return t, nil
 }
@@ -88,12 +94,22 @@ func (t *tx) begin(ctx context.Context) error {
 }
 
 // Commit commits, and gives the connection back whatever the outcome.
-func (t *tx) Commit() error {
+func (t *tx) Commit() (err error) {
 	c := t.conn
 	if c.tx != t {
 		return sql.ErrTxDone
 	}
-	defer t.release()
+	defer func() {
+		t.release()
+		outcome := sqlite.Committed
+		switch {
+		case errors.Is(err, lido.ErrCommitUnknown):
+			outcome = sqlite.CommitUnknown
+		case err != nil:
+			outcome = sqlite.RolledBack
+		}
+		t.trace.End(outcome, err)
+	}()
 	if t.lost != nil || !c.held.InTransaction() {
 		return fmt.Errorf("stdlib: nothing was committed: the transaction was rolled back by the engine after an earlier error: %w",
 			errors.Join(lido.ErrClosed, t.lost))
@@ -116,12 +132,15 @@ func (t *tx) Commit() error {
 }
 
 // Rollback undoes the transaction and gives the connection back.
-func (t *tx) Rollback() error {
+func (t *tx) Rollback() (err error) {
 	c := t.conn
 	if c.tx != t {
 		return sql.ErrTxDone
 	}
-	defer t.release()
+	defer func() {
+		t.release()
+		t.trace.End(sqlite.RolledBack, err)
+	}()
 	c.connector.note(context.Background(), "ROLLBACK")
 	return c.held.Rollback()
 }
