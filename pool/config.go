@@ -11,28 +11,6 @@ import (
 	"github.com/lidodb/lido/sqlite"
 )
 
-// Synchronous says what a commit survives.
-//
-// https://www.sqlite.org/pragma.html#pragma_synchronous
-type Synchronous int
-
-const (
-	// SynchronousNormal (the default) keeps every commit when the process
-	// dies. A power cut may undo the last ones; it never damages the file.
-	SynchronousNormal Synchronous = iota
-	// SynchronousFull keeps every commit when the power fails too. Each commit
-	// waits for the disk.
-	SynchronousFull
-)
-
-// String returns the name SQLite gives the level.
-func (s Synchronous) String() string {
-	if s == SynchronousFull {
-		return "FULL"
-	}
-	return "NORMAL"
-}
-
 // Defaults of Config, used where a field is zero.
 const (
 	defaultIdleTimeout    = 5 * time.Minute
@@ -84,6 +62,7 @@ type Config struct {
 	// this pool never wait here for each other: they queue for the writer.
 	BusyTimeout time.Duration
 	// Synchronous is what a commit survives. Default SynchronousNormal.
+	// [WithSynchronous] chooses for one call.
 	Synchronous Synchronous
 
 	// NoGroupCommit gives every single write a transaction of its own. Left
@@ -210,7 +189,7 @@ func (cfg Config) withDefaults() (Config, error) {
 		return bad("LifetimeJitter is %v, want 0 or more", cfg.LifetimeJitter)
 	case cfg.LifetimeJitter > 0 && cfg.MaxLifetime < 0:
 		return bad("LifetimeJitter is %v, but MaxLifetime is %v (no limit)", cfg.LifetimeJitter, cfg.MaxLifetime)
-	case cfg.Synchronous != SynchronousNormal && cfg.Synchronous != SynchronousFull:
+	case !cfg.Synchronous.valid():
 		return bad("Synchronous is %d, want SynchronousNormal or SynchronousFull", cfg.Synchronous)
 	case cfg.CacheBytes < 0:
 		return bad("CacheBytes is %d, want 0 (for 64,000 KiB) or more", cfg.CacheBytes)
@@ -281,16 +260,12 @@ func (cfg *Config) connOptions(readOnly bool) sqlite.Options {
 	if !readOnly {
 		pragmas = append(pragmas, sqlite.Pragma{Name: "journal_mode", Value: "wal"})
 	}
-	synchronous := "1"
-	if cfg.Synchronous == SynchronousFull {
-		synchronous = "2"
-	}
 	limit := cfg.JournalSizeLimitBytes
 	if limit < 0 {
 		limit = -1
 	}
 	pragmas = append(pragmas,
-		sqlite.Pragma{Name: "synchronous", Value: synchronous},
+		sqlite.Pragma{Name: "synchronous", Value: number(cfg.Synchronous.pragma())},
 		sqlite.Pragma{Name: "cache_size", Value: number(-cfg.CacheBytes / 1024)},
 		sqlite.Pragma{Name: "mmap_size", Value: number(atLeastZero(cfg.MmapBytes))},
 		sqlite.Pragma{Name: "foreign_keys", Value: "1"},

@@ -52,7 +52,7 @@ type DB struct {
 	trace tracers
 
 	reads, writes, commits, rollbacks, faults atomic.Int64
-	groups, grouped, statements, poisoned     atomic.Int64
+	statements, poisoned                      atomic.Int64
 	lastCommit                                atomic.Int64 // Unix nanoseconds
 
 	// byHand says that the writer was lent as a raw connection, whose
@@ -93,6 +93,7 @@ func open(ctx context.Context, path string, cfg Config, around surroundings) (*D
 		return nil, err
 	}
 	db := &DB{path: path, cfg: cfg, around: around, trace: tracersOf(cfg.Tracer), done: make(chan struct{}), seam: seam.From(ctx)}
+	db.group.time, db.group.memberTime = groupTime, groupMemberTime
 	if err := db.claim(); err != nil {
 		return nil, err
 	}

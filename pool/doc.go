@@ -15,9 +15,12 @@
 //   - Read gives one snapshot, pinned before the closure runs. Write commits
 //     when the closure returns nil and rolls back when it returns an error,
 //     panics or ends the goroutine. No statement runs in autocommit by accident.
-//   - Single writes that wait for the writer at the same time share one
-//     transaction and its commit. Each succeeds or fails alone, and is answered
-//     after the commit; nobody is told success that was thrown away.
+//   - Single writes and Batch closures that wait for the writer at the same time
+//     share one transaction and its commit. Each succeeds or fails alone, and is
+//     answered after the commit; nobody is told success that was thrown away.
+//   - The writer is given to those who wait in the order in which they came. A
+//     group queues for it as one, and lets nobody join who came after it began
+//     while somebody else waits.
 //   - When the engine throws a transaction away in the middle, every later call
 //     in it fails; nothing escapes into a transaction of its own.
 //   - Cancelling a context ends every wait: for a connection, for another
@@ -50,6 +53,47 @@
 //	go test -run='^$' -bench=OneInstruction -benchtime=1x ./pool
 //
 // prints these figures.
+//
+// # Three ways to write
+//
+//	                      a single write      Batch                Write
+//	                      store.AddItem(...)  store.Batch(ctx,fn)  store.Write(ctx,fn)
+//	its transaction       shared with those who wait at the        its own
+//	                      same time
+//	fn runs               -                   once, seldom more    once
+//	its time in a group   100 ms, then run again by itself         -
+//	when ctx ends         while it waits: it leaves the queue; while it runs: it is
+//	                      undone; once the commit has begun: it is seen through
+//	a panic in fn         -                   undoes fn alone      undoes fn
+//	returns               when it is committed, as durable as the level says
+//
+// All see the database as the commits before them left it, and none sees part of
+// another. [Alone] gives a single write or a Batch a transaction of its own,
+// Config.NoGroupCommit gives it to all. What group commit buys is the price of
+// the commit, which at SynchronousFull is a wait for the disk; a caller that
+// nobody waits beside pays and gets what it would without.
+//
+// # Durability
+//
+// [Synchronous] says what the levels promise, Config.Synchronous sets the
+// database's, and [WithSynchronous] that of one call.
+//
+// # What an error says about the write
+//
+// An error says that nothing was applied, with one exception.
+// lido.ErrCommitUnknown says that an I/O error struck while the engine wrote the
+// commit: its pages may have reached the WAL, and then it is there after all.
+// Whoever must know writes so that it can be found out, and asks again:
+//
+//   - with an idempotency key: a UNIQUE column that the caller fills in. Write
+//     the same again under the same key; lido.ErrUnique, or a look at the key
+//     first, in the same closure, says that it was there.
+//   - or by reading back what the write would have changed.
+//
+// The same holds for a process that died before the call returned. A context
+// that ends is no such case: whatever it interrupts is undone before the call
+// returns, and a commit that has begun is seen through, so the call reports
+// success although its context has ended.
 //
 // # Who holds what
 //

@@ -33,3 +33,9 @@ func OpenIn(ctx context.Context, path string, cfg Config, s Surroundings) (*DB, 
 	}
 	return open(ctx, path, cfg, around)
 }
+
+// SetGroupTimes sets how long a group of db lets members in, and how long one
+// may run in it.
+func SetGroupTimes(db *DB, group, member time.Duration) {
+	db.group.time, db.group.memberTime = group, member
+}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lidodb/lido"
@@ -17,9 +19,10 @@ import (
 // transaction, and so one commit. Each runs in a savepoint of its own: one that
 // fails is undone alone and the others go on; all are answered after COMMIT.
 //
-// Nobody waits in order to form a group. The first to come leads: it takes the
-// writer, and what has queued up by then goes with it. A write that finds
-// nobody else runs by itself, at no extra cost.
+// Nobody waits in order to form a group. The first to come leads: it queues for
+// the writer like anybody, and what has come after it by then goes with it. A
+// write that finds nobody else runs by itself, at no extra cost. After one group
+// the writer is given back, and whoever leads the next queues for it anew.
 //
 // The engine may throw the whole transaction away (a disk that is full, INSERT
 // OR ROLLBACK, a statement over its time). Then nobody is told success: those
@@ -28,60 +31,72 @@ import (
 // Bounds of a group. A member beyond one of them runs in a transaction of its
 // own, where only its context bounds it.
 const (
-	groupMembers  = 256                    // as many share one commit
-	groupTime     = 20 * time.Millisecond  // how long members are still let in
-	groupStmtTime = 100 * time.Millisecond // how long one member may run
-	groupRows     = 1000                   // how many rows of RETURNING are kept for one member
+	groupMembers    = 256                    // as many share one commit
+	groupTime       = 20 * time.Millisecond  // how long members are still let in
+	groupMemberTime = 100 * time.Millisecond // how long one member may run
+	groupRows       = 1000                   // how many rows of RETURNING are kept for one member
+	groupTries      = 3                      // how often one member goes down with a group
 )
 
-var errLeaderPanicked = errors.New("pool: the goroutine that ran the group panicked; nothing was applied")
+var (
+	errBeyond   = errors.New("pool: a member is beyond the bounds of a group")
+	errPanicked = errors.New("pool: a member of the group panicked")
+)
 
-var errGroupLost = errors.New("pool: the engine rolled the group back; its writes run again")
-
-var errTooManyRows = errors.New("more rows than a group keeps")
-
-// group is the queue of single writes.
+// group is the queue of single writes and Batch closures.
 type group struct {
 	mu      sync.Mutex
 	queue   []*member // the oldest first; guarded by mu
+	last    int64     // the number of the youngest that ever came; guarded by mu
 	leading bool      // somebody takes care of the queue; guarded by mu
+
+	time, memberTime time.Duration // groupTime and groupMemberTime; longer in tests
+
+	// Statistics.
+	shared, members, largest, beyond, aborted, again atomic.Int64
 }
 
 // member is one write in the queue.
 type member struct {
-	rec      *recorded
+	work
+	ctx   context.Context
+	query *lido.Query // of a statement
+	level Synchronous
+	alone bool // it must not share a transaction
+	tries int  // how often it went down with a group
+
+	number   int64         // its place in the order of arrival; guarded by group.mu
 	wake     chan struct{} // told once when it is to lead, or when it is done
+	turn     chan func()   // what it is to do on its own goroutine; nil if nothing
 	promoted bool          // it is to lead; guarded by group.mu
-	alone    bool          // it must not share a transaction
 
 	// Owned by the leader until wake is told.
 	done bool
 	err  error
 }
 
-type aloneKey struct{}
+// work is what a member does.
+type work interface {
+	// single does it in a transaction of its own, on its caller's goroutine.
+	single(r *Resource[*sqlite.Conn]) error
+	// shared does it in the transaction of a group; leading says that this is its
+	// caller's goroutine. errBeyond asks for single.
+	shared(r *Resource[*sqlite.Conn], leading bool) error
+}
 
-// Alone returns a context under which a single write does not share its
-// transaction with others, whatever Config.NoGroupCommit says.
-func Alone(ctx context.Context) context.Context { return context.WithValue(ctx, aloneKey{}, true) }
-
-// runRecorded runs a single write and returns when it is committed.
-func (db *DB) runRecorded(s *recorded) error {
-	m := &member{rec: s, alone: db.cfg.NoGroupCommit || len(s.query.Writes) == 0 || s.ctx.Value(aloneKey{}) != nil}
-	if lead := db.group.enter(m); !lead {
-		select {
-		case <-m.wake:
-		case <-s.ctx.Done():
-			if db.group.leave(m) {
-				return fmt.Errorf("%s: wait for writer: %w", s.query, ended.Err(s.ctx))
-			}
-			<-m.wake // it is running, or it is to lead and pass that on
-		}
-		if m.done {
-			return m.err
-		}
+// name is for errors.
+func (m *member) name() string {
+	if m.query != nil {
+		return m.query.String()
 	}
-	db.lead(m)
+	return "pool: batch"
+}
+
+// join queues m and returns when it is committed or undone.
+func (db *DB) join(m *member) error {
+	if lead := db.group.enter(m); lead || db.group.await(m) {
+		db.lead(m)
+	}
 	return m.err
 }
 
@@ -89,6 +104,8 @@ func (db *DB) runRecorded(s *recorded) error {
 func (g *group) enter(m *member) (lead bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.last++
+	m.number = g.last
 	g.queue = append(g.queue, m)
 	if !g.leading {
 		g.leading, m.promoted = true, true
@@ -98,14 +115,31 @@ func (g *group) enter(m *member) (lead bool) {
 	return false
 }
 
+// await returns when m has its answer, or is to lead. It leaves the queue if
+// its context ends there.
+func (g *group) await(m *member) (lead bool) {
+	gone := m.ctx.Done()
+	for {
+		select {
+		case <-m.wake:
+			return !m.done
+		case do := <-m.turn:
+			do()
+		case <-gone:
+			if g.leave(m) {
+				m.err = fmt.Errorf("%s: wait for writer: %w", m.name(), ended.Err(m.ctx))
+				return false
+			}
+			gone = nil // it is running, or it is to lead and pass that on
+		}
+	}
+}
+
 // leave takes m out of the queue, unless it is running or to lead.
 func (g *group) leave(m *member) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if m.promoted {
-		return false
-	}
-	return g.remove(m)
+	return !m.promoted && g.remove(m)
 }
 
 func (g *group) remove(m *member) bool {
@@ -117,12 +151,19 @@ func (g *group) remove(m *member) bool {
 	return true
 }
 
-// next takes the oldest member. With shared it takes only one that may share a
-// transaction.
-func (g *group) next(shared bool) *member {
+// drop takes the leader out of the queue.
+func (g *group) drop(leader *member) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.queue) == 0 || (shared && g.queue[0].alone) {
+	g.remove(leader)
+}
+
+// next takes the oldest member, if it may share the leader's transaction and
+// came no later than newest.
+func (g *group) next(leader *member, newest int64) *member {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.queue) == 0 || !g.queue[0].fits(leader) || g.queue[0].number > newest {
 		return nil
 	}
 	m := g.queue[0]
@@ -130,15 +171,32 @@ func (g *group) next(shared bool) *member {
 	return m
 }
 
-// others reports whether the next two may share a transaction.
-func (g *group) others() bool {
+func (m *member) fits(leader *member) bool { return !m.alone && m.level == leader.level }
+
+// youngest returns the number of the last member that came, and whether the
+// leader, who is the first, and the next may share a transaction.
+func (g *group) youngest(leader *member) (number int64, company bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.queue) > 1 && !g.queue[0].alone && !g.queue[1].alone
+	return g.last, len(g.queue) > 1 && !leader.alone && g.queue[1].fits(leader)
 }
 
-// again puts members back to the front, in their order.
-func (g *group) again(ms ...*member) {
+// waiting takes all who came no later than newest, but for the leader.
+func (g *group) waiting(leader *member, newest int64) (ms []*member) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.queue = slices.DeleteFunc(g.queue, func(m *member) bool {
+		if m == leader || m.number > newest {
+			return false
+		}
+		ms = append(ms, m)
+		return true
+	})
+	return ms
+}
+
+// putBack queues members before all others, in their order.
+func (g *group) putBack(ms ...*member) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.queue = slices.Insert(g.queue, 0, ms...)
@@ -159,176 +217,66 @@ func (g *group) passOn() {
 // finish answers m. Its caller may go on at once.
 func (m *member) finish(err error) {
 	m.done, m.err = true, err
-	if m.wake != nil && !m.promoted { // the leader answers itself
+	if !m.promoted { // the leader answers itself
 		m.wake <- struct{}{}
 	}
 }
 
 // lead runs groups until m has its answer, and then passes the lead on.
 func (db *DB) lead(m *member) {
-	g := &db.group
-	defer g.passOn()
+	defer db.group.passOn()
 	for !m.done {
-		r, err := db.acquire(m.rec.ctx, db.writer, m.rec.query)
-		if err != nil {
-			g.mu.Lock()
-			g.remove(m)
-			g.mu.Unlock()
-			m.finish(err)
-			return
+		r, err := db.acquire(m.ctx, db.writer, m.query)
+		if err == nil {
+			err = db.serve(r, m)
 		}
-		db.serve(r, m)
+		if err != nil {
+			db.group.drop(m)
+			m.finish(err)
+		}
 	}
 }
 
-// serve runs one group, or one member by itself, on the writer.
-func (db *DB) serve(r *Resource[*sqlite.Conn], leader *member) {
+// serve runs one group, or the leader by itself, on the writer. An error is for
+// the leader, who is still in the queue.
+func (db *DB) serve(r *Resource[*sqlite.Conn], leader *member) error {
 	g, c := &db.group, r.Value()
-	var taken []*member
-	defer func() {
-		r.Release()
-		if p := recover(); p != nil {
-			// It goes on to the leader's caller; nobody else may wait for ever.
-			for _, m := range taken {
-				if !m.done {
-					m.finish(errLeaderPanicked)
-				}
-			}
-			panic(p)
-		}
-	}()
-	if !g.others() {
-		m := g.next(false)
-		taken = append(taken, m)
-		c.RecallChanges(m.rec.before.rowid, m.rec.before.changes)
-		err := m.rec.runOn(m.rec.ctx, c, 0)
-		switch {
-		case err == nil:
-			db.committed()
-		case c.Broken() != nil:
-			// The statement commits by itself, so the fault may have struck
-			// the commit.
-			err = fmt.Errorf("%w: %w", lido.ErrCommitUnknown, err)
-		}
-		m.finish(err)
-		return
+	s := session{db: db, conn: c, res: r, leader: leader}
+	defer s.end()
+	if err := c.SetSynchronous(leader.ctx, leader.level.pragma()); err != nil {
+		return fmt.Errorf("pool: %w", err)
 	}
+	last, company := g.youngest(leader)
+	if !company {
+		g.drop(leader)
+		leader.finish(leader.single(r))
+		return nil
+	}
+	_, s.trace = db.TraceTransaction(leader.ctx, TraceTransactionStartData{Group: true})
 	// The others can still leave while this waits for another process.
-	_, trace := db.TraceTransaction(leader.rec.ctx, TraceTransactionStartData{Group: true})
-	if err := c.Begin(leader.rec.ctx, sqlite.Immediate); err != nil {
-		trace.End(sqlite.RolledBack, err)
-		g.mu.Lock()
-		g.remove(leader)
-		g.mu.Unlock()
-		leader.finish(fmt.Errorf("pool: begin write: %w", err))
-		return
+	if err := c.Begin(leader.ctx, sqlite.Immediate); err != nil {
+		s.trace.End(sqlite.RolledBack, err)
+		err = fmt.Errorf("pool: begin write: %w", err)
+		if errors.Is(err, lido.ErrBusy) && leader.ctx.Err() == nil {
+			s.refuse(last, err)
+		}
+		return err
 	}
-	trace.Begun()
-	defer trace.End(sqlite.RolledBack, errGroupLost)
+	s.trace.Begun()
+	last, _ = g.youngest(leader)
 	start := time.Now()
-	var kept []*member
-	for len(kept) < groupMembers && time.Since(start) < groupTime {
-		m := g.next(true)
-		if m == nil {
+	for len(s.kept) < groupMembers && time.Since(start) < g.time {
+		newest := last
+		if db.writer.waiting.Load() == 0 {
+			newest = math.MaxInt64
+		}
+		m := g.next(leader, newest)
+		if m == nil || !s.take(m) {
 			break
 		}
-		taken = append(taken, m)
-		switch err := db.runMember(c, m); {
-		case err == nil:
-			kept = append(kept, m)
-		case m.alone: // it was too large for a group, and comes next
-			g.again(m)
-			if c.InTransaction() {
-				db.endGroup(c, kept, trace)
-				return
-			}
-			g.again(kept...)
-			return
-		default:
-			m.finish(err)
-			if !c.InTransaction() {
-				g.again(kept...)
-				return
-			}
-		}
 	}
-	db.endGroup(c, kept, trace)
-}
-
-// runMember runs one member in a savepoint. It sets m.alone if the member is to
-// run again by itself.
-func (db *DB) runMember(c *sqlite.Conn, m *member) error {
-	if err := m.rec.ctx.Err(); err != nil {
-		return fmt.Errorf("%s: %w", m.rec.query, ended.Err(m.rec.ctx))
-	}
-	ctx := context.Background()
-	if err := c.Control(ctx, "SAVEPOINT lido_member"); err != nil {
-		return fmt.Errorf("pool: savepoint: %w", err)
-	}
-	c.RecallChanges(m.rec.before.rowid, m.rec.before.changes)
-	c.LimitTime(groupStmtTime)
-	// Without the member's context: interrupting a write would throw away what
-	// the others have done.
-	err := m.rec.runOn(ctx, c, groupRows)
-	c.LimitTime(0)
-	if err == nil && c.DeferredForeignKeys() {
-		err = &lido.Error{Query: m.rec.query.Name, Code: codeConstraint, Extended: codeForeignKey, Message: "FOREIGN KEY constraint failed", Offset: -1}
-	}
-	if err == nil {
-		if err = c.Control(ctx, "RELEASE lido_member"); err == nil {
-			return nil
-		}
-	}
-	switch {
-	case err == errTooManyRows:
-		m.alone = true
-	case !errors.Is(err, lido.ErrInterrupted) || db.isClosing():
-	case m.rec.ctx.Err() != nil:
-		err = fmt.Errorf("%w: %w", ended.Err(m.rec.ctx), err)
-	default: // over its time
-		m.alone = true
-	}
-	if c.InTransaction() {
-		undo := c.Control(ctx, "ROLLBACK TO lido_member")
-		if undo == nil {
-			undo = c.Control(ctx, "RELEASE lido_member")
-		}
-		if undo != nil {
-			// What cannot be undone must not be committed.
-			err = errors.Join(err, undo, c.Rollback())
-		}
-	}
-	return err
-}
-
-// https://www.sqlite.org/rescode.html#constraint_foreignkey
-const (
-	codeConstraint = 19
-	codeForeignKey = codeConstraint | 3<<8
-)
-
-// endGroup commits, and answers those whose work is in the transaction.
-func (db *DB) endGroup(c *sqlite.Conn, kept []*member, trace *TransactionTrace) {
-	if len(kept) == 0 {
-		trace.End(sqlite.RolledBack, nil)
-		_ = c.Rollback()
-		return
-	}
-	err := c.Commit()
-	if err != nil {
-		err = and(commitError(c, err), c.Rollback())
-	} else {
-		db.commits.Add(int64(len(kept)) - 1)
-		db.committed()
-		if len(kept) > 1 {
-			db.grouped.Add(int64(len(kept)))
-			db.groups.Add(1)
-		}
-	}
-	trace.endGroup(len(kept), err)
-	for _, m := range kept {
-		m.finish(err)
-	}
+	s.commit()
+	return nil
 }
 
 func (db *DB) isClosing() bool {

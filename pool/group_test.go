@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lidodb/lido"
@@ -16,8 +17,16 @@ import (
 )
 
 // together starts each write while the writer is held, waits until all are in
-// the queue, and lets go. So they share a transaction, in this order.
+// the queue, and lets go. So they share a transaction, in this order, however
+// busy the machine is.
 func together(t *testing.T, db *pool.DB, writes ...func(ctx context.Context) error) []error {
+	t.Helper()
+	pool.SetGroupTimes(db, time.Minute, time.Minute)
+	return inTurn(t, db, writes...)
+}
+
+// inTurn is together in a group that is bounded as it always is.
+func inTurn(t *testing.T, db *pool.DB, writes ...func(ctx context.Context) error) []error {
 	t.Helper()
 	w, err := db.AcquireWriter(t.Context())
 	if err != nil {
@@ -115,7 +124,7 @@ func TestAMemberThatEndsTheTransactionDoesNotTakeTheOthersWithIt(t *testing.T) {
 
 func TestAMemberOverItsTimeRunsAgainByItself(t *testing.T) {
 	db := openDB(t, pool.Config{})
-	errs := together(t, db,
+	errs := inTurn(t, db,
 		inserts(db, insertItem, "a"),
 		inserts(db, manyItemsUpTo, "400000"), // more than 100 ms
 		inserts(db, insertItem, "b"),
@@ -287,4 +296,176 @@ func TestWritesKeepTheirOrderInAGroup(t *testing.T) {
 	if err != nil || len(got) != 50 || !slices.IsSorted(got) {
 		t.Error(got, err)
 	}
+}
+
+func TestAPanicInAStatementReachesItsOwnCaller(t *testing.T) {
+	// The cache is small because it is never given back; see package sqlite.
+	db := openDB(t, pool.Config{CacheBytes: 64 << 10, OnConnect: func(_ context.Context, c *sqlite.Conn) error {
+		return c.CreateCollation("panics", func(a, b string) int { panic("boom") })
+	}})
+	if err := run(t.Context(), db, manyItemsUpTo, "3"); err != nil {
+		t.Fatal(err)
+	}
+	sorted := &lido.Query{Name: "Sorted", SQL: "INSERT INTO item(name) SELECT name || 'x' FROM item ORDER BY name COLLATE panics", Writes: []string{"item"}}
+	var seen any
+	errs := together(t, db,
+		inserts(db, insertItem, "a"),
+		func(ctx context.Context) error {
+			defer func() { seen = recover() }()
+			return run(ctx, db, sorted)
+		},
+		inserts(db, insertItem, "b"),
+	)
+	if err := errors.Join(errs[0], errs[2]); err != nil || seen != "boom" {
+		t.Errorf("the others: %v; its caller saw %v", err, seen)
+	}
+	if n := count(t, t.Context(), db); n != 5 {
+		t.Error(n)
+	}
+}
+
+func TestAWriteThatWaitsGoesBeforeThoseWhoComeWhileAGroupRuns(t *testing.T) {
+	// group                       later
+	// the first member begins
+	//                             a single write queues up
+	// the group ends
+	// With a Write waiting, the single write is not let in; without, it is.
+	for _, waits := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			db := openDB(t, pool.Config{})
+			w, err := db.AcquireWriter(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var wg sync.WaitGroup
+			start := func(write func(ctx context.Context) error) {
+				wg.Go(func() {
+					if err := write(t.Context()); err != nil {
+						t.Error(err)
+					}
+				})
+				synctest.Wait()
+			}
+			start(withBatch(db, func(ctx context.Context, tx lido.Tx) error {
+				start(inserts(db, insertItem, "later"))
+				return insertsIn("first")(ctx, tx)
+			}))
+			start(inserts(db, insertItem, "second"))
+			want := []string{"first", "second", "later"}
+			if waits {
+				want = []string{"first", "second", "Write", "later"}
+				start(func(ctx context.Context) error { return db.Write(ctx, insertsIn("Write")) })
+			}
+			w.Release()
+			wg.Wait()
+			wantNames(t, db, want...)
+			if s := db.Stat(); s.Groups != 1 || (s.Grouped == 3) == waits {
+				t.Errorf("a Write waits: %v; %+v", waits, s)
+			}
+		})
+	}
+}
+
+func TestWhoLeadsTheNextGroupQueuesForTheWriterLikeAnybody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := openDB(t, pool.Config{})
+		w, err := db.AcquireWriter(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		full := pool.WithSynchronous(t.Context(), pool.SynchronousFull)
+		var wg sync.WaitGroup
+		for _, write := range []func() error{
+			func() error { return run(t.Context(), db, insertItem, "leads") },
+			func() error { return run(t.Context(), db, insertItem, "follows") },
+			func() error { return run(full, db, insertItem, "leads the next") },
+			func() error { return db.Write(t.Context(), insertsIn("Write")) },
+			func() error { return run(full, db, insertItem, "follows that") },
+		} {
+			wg.Go(func() {
+				if err := write(); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		w.Release()
+		wg.Wait()
+		wantNames(t, db, "leads", "follows", "Write", "leads the next", "follows that")
+	})
+}
+
+func TestThoseWhoWaitTogetherForAnotherProcessGiveUpTogether(t *testing.T) {
+	db := openDB(t, pool.Config{BusyTimeout: 100 * time.Millisecond})
+	other, err := sqlite.Open(t.Context(), db.Path(), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := other.Begin(t.Context(), sqlite.Immediate); err != nil {
+		t.Fatal(err)
+	}
+	before := db.Stat().Writer.AcquireCount
+	var writes []func(ctx context.Context) error
+	for i := range 10 {
+		writes = append(writes, inserts(db, insertItem, fmt.Sprint(i)), withBatch(db, insertsIn(fmt.Sprint(i))))
+	}
+	for _, err := range together(t, db, writes...) {
+		if !errors.Is(err, lido.ErrBusy) {
+			t.Error(err)
+		}
+	}
+	// One by one they would have waited twenty times as long.
+	if n := db.Stat().Writer.AcquireCount - before; n != 2 {
+		t.Errorf("the writer was taken %d times, want once by the test and once by the group", n)
+	}
+	if err := other.Rollback(); err != nil {
+		t.Error(err)
+	}
+	if err := run(t.Context(), db, insertItem, "after"); err != nil {
+		t.Error(err)
+	}
+	wantNames(t, db, "after")
+}
+
+func TestALeaderThatLeavesWhileItWaitsForAnotherProcessTakesNobodyWithIt(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	other, err := sqlite.Open(t.Context(), db.Path(), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := other.Begin(t.Context(), sqlite.Immediate); err != nil {
+		t.Fatal(err)
+	}
+	w, err := db.AcquireWriter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	leader, followers := make(chan error, 1), make(chan error, 2)
+	go func() { leader <- run(ctx, db, insertItem, "leader") }()
+	waitUntil(t, func() bool { return db.Stat().Queued == 1 })
+	go func() { followers <- run(t.Context(), db, insertItem, "follower") }()
+	waitUntil(t, func() bool { return db.Stat().Queued == 2 })
+	go func() { followers <- run(ctx, db, insertItem, "leaves too") }()
+	waitUntil(t, func() bool { return db.Stat().Queued == 3 })
+	waits := w.BusyWaits()
+	conn := w.Conn
+	w.Release()
+	waitUntil(t, func() bool { return conn.BusyWaits() > waits })
+	cancel()
+	if err := <-leader; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if err := <-followers; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if err := other.Rollback(); err != nil {
+		t.Error(err)
+	}
+	if err := <-followers; err != nil {
+		t.Error(err)
+	}
+	wantNames(t, db, "follower")
 }

@@ -360,7 +360,7 @@ func TestEveryPageSizeIsKept(t *testing.T) {
 }
 
 // hotJournal lays a database and the rollback journal of a transaction that was
-// cut off: 200 rows of 1, which the transaction was changing to 2.
+// cut off: 2,000 rows of 1, which the transaction was changing to 2.
 func hotJournal(t *testing.T, path string) {
 	t.Helper()
 	ctx := t.Context()
@@ -370,7 +370,7 @@ func hotJournal(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	err = c.Exec(ctx, `CREATE TABLE hot(n, filler);
-		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) INSERT INTO hot SELECT 1, zeroblob(3000) FROM n;
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO hot SELECT 1, zeroblob(3000) FROM n;
 		PRAGMA cache_size = 5; BEGIN; UPDATE hot SET n = 2`)
 	for _, suffix := range []string{"", "-journal"} {
 		content, readErr := os.ReadFile(work + suffix)
@@ -387,7 +387,7 @@ func TestATransactionThatAnotherProgramLeftUnfinishedIsRolledBackAtOpen(t *testi
 	path := filepath.Join(t.TempDir(), "test.db")
 	hotJournal(t, path)
 	db := openDBAt(t, path, pool.Config{})
-	if n, err := scalar(t.Context(), db, hotRows); n != 200 || err != nil {
+	if n, err := scalar(t.Context(), db, hotRows); n != 2000 || err != nil {
 		t.Error(n, err)
 	}
 	if _, err := os.Stat(path + "-journal"); !errors.Is(err, fs.ErrNotExist) {

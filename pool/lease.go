@@ -30,6 +30,7 @@ func (db *DB) AcquireReader(ctx context.Context) (*Conn, error) {
 
 // AcquireWriter borrows the one connection that writes, for which it waits as
 // ctx allows. Nothing else is written until the caller calls Release or Destroy.
+// It commits at the level of durability that ctx says; see [WithSynchronous].
 func (db *DB) AcquireWriter(ctx context.Context) (*Conn, error) {
 	return db.lend(ctx, db.writer, rawWriter)
 }
@@ -41,6 +42,10 @@ func (db *DB) lend(ctx context.Context, p *Pool[*sqlite.Conn], as *lido.Query) (
 	}
 	r.SetHolder(as)
 	if p == db.writer {
+		if err := db.setLevel(ctx, r.Value()); err != nil {
+			r.Release()
+			return nil, err
+		}
 		db.byHand = true
 	}
 	c := &Conn{Conn: r.Value(), res: r}

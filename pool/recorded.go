@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/lidodb/lido"
@@ -33,6 +34,8 @@ type recorded struct {
 	rowid   int64
 
 	before struct{ rowid, changes int64 } // what Recall was told
+
+	panicked any // what came out of it on somebody else's goroutine
 }
 
 type recordedState int
@@ -124,24 +127,68 @@ func (s *recorded) Step() (row bool, err error) {
 
 // run hands the statement over and counts what comes of it.
 func (s *recorded) run() (err error) {
-	s.db.writes.Add(1)
 	s.db.statements.Add(1)
+	s.db.writes.Add(1)
+	defer s.db.countRollback(&err)
 	err = errUnfinished
-	defer func() {
-		if err != nil {
-			s.db.rollbacks.Add(1)
-		}
-	}()
 	if s.db.trace.query != nil {
 		err = s.runTraced()
 	} else {
-		err = s.db.runRecorded(s)
+		err = s.commit()
+	}
+	return err
+}
+
+// commit runs the statement and returns when it is committed.
+func (s *recorded) commit() error {
+	mode := s.db.modeOf(s.ctx)
+	m := &member{work: s, ctx: s.ctx, query: s.query, level: mode.level}
+	// What the engine has not been asked about may be something that a
+	// transaction cannot hold, like VACUUM.
+	m.alone = mode.alone || len(s.query.Writes) == 0
+	err := s.db.join(m)
+	if s.panicked != nil {
+		panic(s.panicked)
+	}
+	return err
+}
+
+// single runs the statement by itself, as the engine commits it by itself.
+func (s *recorded) single(r *Resource[*sqlite.Conn]) error {
+	c := r.Value()
+	c.RecallChanges(s.before.rowid, s.before.changes)
+	err := s.runOn(s.ctx, c, 0)
+	if err == nil {
+		s.db.committed()
+		return nil
+	}
+	if c.Broken() != nil {
+		// The fault may have struck the commit.
+		return fmt.Errorf("%w: %w", lido.ErrCommitUnknown, err)
+	}
+	return err
+}
+
+// shared runs the statement in the transaction of a group. A panic out of it
+// (a collation's, say) is for the statement's own caller.
+func (s *recorded) shared(r *Resource[*sqlite.Conn], _ bool) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.panicked, err = p, errPanicked
+		}
+	}()
+	c := r.Value()
+	r.SetHolder(s.query)
+	c.RecallChanges(s.before.rowid, s.before.changes)
+	err = s.runOn(s.ctx, c, groupRows)
+	if errors.Is(err, lido.ErrInterrupted) && s.ctx.Err() == nil && !s.db.isClosing() {
+		return errBeyond // nobody else stopped it
 	}
 	return err
 }
 
 // runOn runs the statement on c to its end. More than maxRows rows are
-// errTooManyRows, unless maxRows is 0.
+// errBeyond, unless maxRows is 0.
 func (s *recorded) runOn(ctx context.Context, c *sqlite.Conn, maxRows int) error {
 	s.rows, s.head, s.columns = s.rows[:0], nil, 0
 	inner, err := c.Prepare(ctx, s.query.SQL)
@@ -165,7 +212,7 @@ func (s *recorded) runOn(ctx context.Context, c *sqlite.Conn, maxRows int) error
 			break
 		}
 		if maxRows > 0 && len(s.rows) >= maxRows*s.columns {
-			return and(errTooManyRows, inner.Close())
+			return and(errBeyond, inner.Close())
 		}
 		for i := range s.columns {
 			s.rows = append(s.rows, copyColumn(inner, i))

@@ -36,13 +36,14 @@ type Resource[R any] struct {
 	// while nobody has it. No two borrowings have the same.
 	held   atomic.Int64
 	holder atomic.Pointer[lido.Query]
-	// by is who borrowed it. It is written before held is set, and read only by
-	// visitors.
+	// by is who borrowed it. It is written before held is set, or under mu, and
+	// read only by visitors.
 	by callers.PCs
 
 	// mu is held by a visitor: somebody who does something with the resource of
 	// a borrower beside it, Interrupt for instance. Release waits for visitors,
-	// so that none meets the next borrower. mu guards interrupted.
+	// so that none meets the next borrower. mu guards interrupted, and by while
+	// held is set.
 	mu          sync.Mutex
 	visitors    atomic.Int32
 	interrupted bool
@@ -84,6 +85,15 @@ func (r *Resource[R]) Value() R {
 // SetHolder notes the query that the borrower runs, for errors that name who
 // holds what. It costs one atomic store and keeps q.
 func (r *Resource[R]) SetHolder(q *lido.Query) { r.holder.Store(q) }
+
+// heldHere notes that the caller works with the resource now, for somebody else
+// who has borrowed it.
+func (r *Resource[R]) heldHere(q *lido.Query) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.holder.Store(q)
+	callers.Note(&r.by)
+}
 
 // Release gives the resource back.
 //

@@ -18,9 +18,10 @@ type Stat struct {
 
 	// Reads counts read statements outside transactions and Read closures.
 	Reads int64
-	// Writes counts write statements outside transactions, Write closures that
-	// got as far as having one, and transactions that wrote on a writer borrowed
-	// by hand, through package stdlib for instance; these once they have ended.
+	// Writes counts write statements outside transactions, Batch closures, Write
+	// closures that got as far as having a transaction, and transactions that
+	// wrote on a writer borrowed by hand, through package stdlib for instance;
+	// these once they have ended.
 	Writes int64
 	// Commits and Rollbacks count how the Writes ended; their sum is never more
 	// than Writes, and as many while none is under way. Rollbacks are all that
@@ -30,11 +31,20 @@ type Stat struct {
 	// Statements counts the typed statements: the single ones in Reads and
 	// Writes, and those of closures, which are added when their closure ends.
 	Statements int64
-	// Queued is how many single writes wait for the writer now.
+	// Queued is how many single writes and Batch closures wait for the writer
+	// now.
 	Queued int
-	// Groups counts the transactions that more than one single write shared,
-	// and Grouped the writes in them, at least two for each.
-	Groups, Grouped int64
+	// Groups counts the transactions that more than one single write or Batch
+	// closure shared, and Grouped the writes in them, at least two for each.
+	// LargestGroup is the most that one transaction held.
+	Groups, Grouped, LargestGroup int64
+	// BeyondGroup counts writes that took too long or returned too many rows
+	// for a group, and were run again in a transaction of their own.
+	BeyondGroup int64
+	// AbortedGroups counts the shared transactions that were thrown away because
+	// of one write in them, and RunAgain how often another write was run again
+	// for that.
+	AbortedGroups, RunAgain int64
 	// LastCommit is when a write was last committed, or zero.
 	LastCommit time.Time
 
@@ -57,8 +67,12 @@ type Stat struct {
 func (db *DB) Stat() Stat {
 	// What is counted later is read first: no end before its beginning.
 	var s Stat
-	s.Groups = db.groups.Load()
-	s.Grouped = db.grouped.Load()
+	s.Groups = db.group.shared.Load()
+	s.Grouped = db.group.members.Load()
+	s.LargestGroup = db.group.largest.Load()
+	s.BeyondGroup = db.group.beyond.Load()
+	s.AbortedGroups = db.group.aborted.Load()
+	s.RunAgain = db.group.again.Load()
 	s.Commits = db.commits.Load()
 	s.Rollbacks = db.rollbacks.Load()
 	s.Writes = db.writes.Load()

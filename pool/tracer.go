@@ -57,11 +57,11 @@ type TraceQueryEndData struct {
 	Err error
 }
 
-// TransactionTracer is told of Read and Write closures, of Batch, and of the
-// transactions that single writes share.
+// TransactionTracer is told of Read, Write and Batch closures, and of the
+// transactions that single writes and Batch closures share.
 type TransactionTracer interface {
-	// TraceTransactionStart is called before the wait for a connection. For
-	// single writes that share a transaction ctx is that of one of them.
+	// TraceTransactionStart is called before the wait for a connection. For a
+	// transaction that is shared ctx is that of one of its members.
 	TraceTransactionStart(ctx context.Context, data TraceTransactionStartData) context.Context
 	TraceTransactionEnd(ctx context.Context, data TraceTransactionEndData)
 }
@@ -69,8 +69,8 @@ type TransactionTracer interface {
 // TraceTransactionStartData says what begins.
 type TraceTransactionStartData struct {
 	ReadOnly bool
-	// Group says that it is shared by single writes. Each of them has query
-	// events of its own as well.
+	// Group says that it is shared by single writes, which have query events of
+	// their own as well, and Batch closures, which have transaction events.
 	Group bool
 }
 
@@ -79,12 +79,12 @@ type TraceTransactionEndData struct {
 	ReadOnly, Group bool
 	// Outcome is Committed also for a Read whose closure returned nil.
 	Outcome sqlite.Outcome
-	// Members is how many single writes were in it at the end.
+	// Members is how many of them were in it at the end.
 	Members int
 	// Duration includes Wait, which is how long it took to get a connection and
 	// to begin.
 	Duration, Wait time.Duration
-	// Err is what Read or Write returned.
+	// Err is what Read, Write or Batch returned.
 	Err error
 }
 
@@ -287,7 +287,7 @@ func (t *TransactionTrace) end(err *error) {
 	t.End(outcome, *err)
 }
 
-// endGroup is end for a transaction that single writes share.
+// endGroup is end for a transaction that single writes and Batch closures share.
 func (t *TransactionTrace) endGroup(members int, err error) {
 	if t != nil {
 		t.members = members
@@ -305,7 +305,7 @@ func (s *recorded) runTraced() (err error) {
 		s.ctx = caller
 		t.End(err)
 	}()
-	err = s.db.runRecorded(s)
+	err = s.commit()
 	if t.err = err; err == nil {
 		t.changes = s.changes
 		if s.columns > 0 {

@@ -19,22 +19,33 @@ type tx struct {
 	db       *DB
 	conn     *sqlite.Conn
 	readOnly bool
+	shared   bool  // with others, who are not to be undone
 	depth    int   // of savepoints
-	counts   bool  // a Write whose end is not counted yet
 	prepared int64 // statements, since they were last counted
 
 	// ended is atomic because a handle that escapes its closure is most likely
 	// used by another goroutine.
-	ended    atomic.Bool
-	poisoned *error // why the engine threw the transaction away; savepoints share it
-	open     *stmt  // statements that were not closed yet
-	spare    []stmt // allocated together, each handed out once
+	ended atomic.Bool
+	fate  *fate  // savepoints share it
+	open  *stmt  // statements that were not closed yet
+	spare []stmt // allocated together, each handed out once
+}
+
+// fate is what has become of a transaction.
+type fate struct {
+	poisoned error // why the engine threw it away
+
+	// A member of a group has no more time than until, if that is not zero.
+	// late says that a call in it was refused or stopped for that.
+	until time.Time
+	late  bool
 }
 
 // What holds a connection beside the statements, for reports that name it.
 var (
 	readClosure  = &lido.Query{Name: "Read closure"}
 	writeClosure = &lido.Query{Name: "Write closure"}
+	batchClosure = &lido.Query{Name: "Batch closure"}
 	rawReader    = &lido.Query{Name: "borrowed reader"}
 	rawWriter    = &lido.Query{Name: "borrowed writer"}
 )
@@ -68,7 +79,7 @@ func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, r lido.Read
 	}
 	r.SetHolder(readClosure)
 	defer r.Release()
-	t := &tx{db: db, conn: r.Value(), poisoned: new(error), readOnly: true}
+	t := &tx{db: db, conn: r.Value(), fate: new(fate), readOnly: true}
 	if err := t.conn.Begin(ctx, sqlite.Deferred); err != nil {
 		return fmt.Errorf("pool: begin read: %w", err)
 	}
@@ -86,6 +97,8 @@ func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, r lido.Read
 // Write runs fn in one transaction on the writer: BEGIN IMMEDIATE, then COMMIT
 // if fn returns nil, and ROLLBACK if it returns an error, panics or ends the
 // goroutine. It waits for the writer, and for other processes, as ctx allows.
+// It runs fn once and shares the transaction with nobody; where that matters
+// less than the price of a commit of its own, see [DB.Batch].
 //
 // If ctx has ended by the time fn returns, the transaction is rolled back and
 // the context's error returned. A commit that has begun is seen through.
@@ -93,7 +106,8 @@ func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, r lido.Read
 // When the engine threw the transaction away in the middle (an interrupted
 // write does that, as does a full disk), every later call in fn fails, and
 // Write returns an error even if fn does not. lido.ErrCommitUnknown says that
-// an I/O error struck the commit itself.
+// an I/O error struck the commit itself; the package documentation says what to
+// do then. Any other error says that nothing was applied.
 //
 // https://www.sqlite.org/lang_transaction.html
 func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) error) (err error) {
@@ -105,18 +119,43 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx
 	}
 	r.SetHolder(writeClosure)
 	defer r.Release()
-	t := &tx{db: db, conn: r.Value(), poisoned: new(error), counts: true}
-	if err := t.conn.Begin(ctx, sqlite.Immediate); err != nil {
-		return fmt.Errorf("pool: begin write: %w", err)
+	if err := db.setLevel(ctx, r.Value()); err != nil {
+		return err
+	}
+	t, err := db.beginWrite(ctx, r.Value())
+	if err != nil {
+		return err
 	}
 	db.writes.Add(1)
+	defer db.countRollback(&err)
 	trace.Begun()
-	defer t.end()
 	err = errUnfinished
-	if err := fn(context.WithValue(ctx, closureKey{db}, t), t); err != nil {
+	return t.run(ctx, fn)
+}
+
+// beginWrite opens a transaction that nobody shares.
+func (db *DB) beginWrite(ctx context.Context, c *sqlite.Conn) (*tx, error) {
+	if err := c.Begin(ctx, sqlite.Immediate); err != nil {
+		return nil, fmt.Errorf("pool: begin write: %w", err)
+	}
+	c.ForgetChanges()
+	return &tx{db: db, conn: c, fate: new(fate)}, nil
+}
+
+// run runs fn and ends the transaction as fn's answer says.
+func (t *tx) run(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) error) error {
+	defer t.end()
+	if err := fn(context.WithValue(ctx, closureKey{t.db}, t), t); err != nil {
 		return and(err, t.rollback())
 	}
 	return t.commit(ctx)
+}
+
+// countRollback counts a write that came to *err.
+func (db *DB) countRollback(err *error) {
+	if *err != nil {
+		db.rollbacks.Add(1)
+	}
 }
 
 // commit ends a transaction whose closure succeeded.
@@ -131,7 +170,6 @@ func (t *tx) commit(ctx context.Context) error {
 	if err := t.conn.Commit(); err != nil {
 		return and(commitError(t.conn, err), t.rollback())
 	}
-	t.counts = false
 	t.db.committed()
 	return nil
 }
@@ -162,8 +200,6 @@ func (db *DB) committed() {
 
 func (t *tx) rollback() error {
 	t.closeOpen()
-	t.counts = false
-	t.db.rollbacks.Add(1)
 	if err := t.conn.Rollback(); err != nil {
 		return fmt.Errorf("pool: rollback: %w", err)
 	}
@@ -176,11 +212,12 @@ func (t *tx) end() {
 	t.closeOpen()
 	t.db.statements.Add(t.prepared)
 	switch {
-	case t.counts: // the closure panicked, or the engine has ended the transaction
-		_ = t.rollback()
-	case t.readOnly && t.conn.InTransaction():
+	case !t.conn.InTransaction():
+	case t.readOnly:
 		// Ending a read keeps nothing and loses nothing either way.
 		_ = t.conn.Commit()
+	case !t.shared:
+		_ = t.rollback() // the closure panicked
 	}
 }
 
@@ -189,29 +226,51 @@ func (t *tx) usable() error {
 	if t.ended.Load() {
 		return fmt.Errorf("pool: the transaction's closure has returned: %w", lido.ErrClosed)
 	}
-	if *t.poisoned != nil {
-		return fmt.Errorf("pool: the engine rolled the whole transaction back, nothing of it was applied: %w", *t.poisoned)
+	if err := t.lost(); err != nil {
+		return err
+	}
+	if f := t.fate; !f.until.IsZero() && time.Now().After(f.until) {
+		f.late = true
+		return errLate
 	}
 	return nil
 }
 
-// intact is usable, and asks the engine as well.
-func (t *tx) intact() error {
-	if *t.poisoned == nil && !t.conn.InTransaction() {
-		*t.poisoned = errTransactionLost
+// lost says what a transaction that the engine threw away has come to.
+func (t *tx) lost() error {
+	if t.fate.poisoned == nil {
+		return nil
 	}
-	return t.usable()
+	return fmt.Errorf("pool: the engine rolled the whole transaction back, nothing of it was applied: %w", t.fate.poisoned)
 }
 
-var errTransactionLost = errors.New("a statement ended the transaction")
+// intact is lost, and asks the engine as well.
+func (t *tx) intact() error {
+	if t.fate.poisoned == nil && !t.conn.InTransaction() {
+		t.fate.poisoned = errTransactionLost
+	}
+	return t.lost()
+}
+
+var (
+	errTransactionLost = errors.New("a statement ended the transaction")
+	errLate            = fmt.Errorf("pool: it ran for longer than a group allows, and runs again by itself: %w", lido.ErrInterrupted)
+)
 
 // note looks whether an error has ended the transaction. The engine then is in
 // autocommit, where each further statement would be kept for itself.
 //
 // https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
 func (t *tx) note(err error) {
-	if *t.poisoned == nil && !t.ended.Load() && !t.conn.InTransaction() {
-		*t.poisoned = err
+	if t.ended.Load() {
+		return
+	}
+	f := t.fate
+	if f.poisoned == nil && !t.conn.InTransaction() {
+		f.poisoned = err
+	}
+	if !f.until.IsZero() && time.Now().After(f.until) && errors.Is(err, lido.ErrInterrupted) {
+		f.late = true
 	}
 }
 
@@ -306,6 +365,9 @@ func (t *tx) closeOpen() {
 
 // Savepoint runs fn in a nested transaction.
 func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) error) error {
+	if err := t.usable(); err != nil {
+		return err
+	}
 	if err := t.intact(); err != nil {
 		return err
 	}
@@ -313,7 +375,7 @@ func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido
 	if err := t.conn.Control(ctx, "SAVEPOINT "+name); err != nil {
 		return fmt.Errorf("pool: savepoint: %w", err)
 	}
-	inner := &tx{db: t.db, conn: t.conn, depth: t.depth + 1, poisoned: t.poisoned}
+	inner := &tx{db: t.db, conn: t.conn, depth: t.depth + 1, fate: t.fate}
 	kept := false
 	defer func() {
 		inner.ended.Store(true)
@@ -326,8 +388,8 @@ func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido
 			if err == nil {
 				err = t.conn.Control(undo, "RELEASE "+name)
 			}
-			if err != nil && *t.poisoned == nil {
-				*t.poisoned = err
+			if err != nil && t.fate.poisoned == nil {
+				t.fate.poisoned = err
 			}
 		}
 	}()

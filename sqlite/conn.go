@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -42,6 +43,7 @@ type Conn struct {
 	busyTimeout     time.Duration
 	busySince       time.Time
 	deadline        time.Time // zero: none
+	writesShielded  bool      // from the end of their context
 	busyWaits       atomic.Int64
 	authorizer      Authorizer
 	callbacks       []uintptr  // numbers of functions and collations
@@ -124,6 +126,53 @@ func (c *Conn) RecallChanges(rowid, changes int64) {
 	}
 }
 
+// ForgetDeferral undoes PRAGMA defer_foreign_keys, which otherwise lasts until
+// the transaction ends, savepoints that are undone notwithstanding.
+func (c *Conn) ForgetDeferral() {
+	if c.alive() == nil {
+		db(c).Fflags &^= lib.SQLITE_DeferFKs
+	}
+}
+
+// ShieldWrites keeps a write that has begun from being interrupted when its
+// context ends: what the engine then undoes is often the whole transaction, and
+// somebody else's work may be in it. A write whose context has ended before it
+// begins is refused all the same; Interrupt and LimitTime go on working.
+//
+// https://www.sqlite.org/c3ref/interrupt.html
+func (c *Conn) ShieldWrites(on bool) { c.writesShielded = on }
+
+// Synchronous returns the level of PRAGMA synchronous: 0 for OFF, 1 for NORMAL,
+// 2 for FULL, 3 for EXTRA. It asks neither the file nor the engine.
+func (c *Conn) Synchronous() int {
+	if c.alive() != nil {
+		return -1
+	}
+	return int((*lib.TDb)(pointer(db(c).FaDb)).Fsafety_level) - 1
+}
+
+// SetSynchronous sets PRAGMA synchronous outside a transaction; inside one the
+// engine refuses. It does nothing where the level is the one wanted. Unlike
+// SetPragma it does not mark the connection as changed: whoever lends the
+// connection says with it what the next commits are to survive.
+//
+// https://www.sqlite.org/pragma.html#pragma_synchronous
+func (c *Conn) SetSynchronous(ctx context.Context, level int) error {
+	if c.Synchronous() == level {
+		return nil
+	}
+	tainted := c.tainted
+	err := c.Exec(ctx, "PRAGMA synchronous="+strconv.Itoa(level))
+	c.tainted = tainted
+	if err != nil {
+		return fmt.Errorf("PRAGMA synchronous=%d: %w", level, err)
+	}
+	if got := c.Synchronous(); got != level {
+		return &PragmaError{Name: "synchronous", Want: strconv.Itoa(level), Got: strconv.Itoa(got)}
+	}
+	return nil
+}
+
 // LimitTime interrupts what still runs when d has passed from now on; zero
 // takes the limit away.
 func (c *Conn) LimitTime(d time.Duration) {
@@ -132,6 +181,9 @@ func (c *Conn) LimitTime(d time.Duration) {
 		c.deadline = time.Now().Add(d)
 	}
 }
+
+// TimeLimit returns when the time that LimitTime gave is over, or zero.
+func (c *Conn) TimeLimit() time.Time { return c.deadline }
 
 // Limit sets one of the connection's limits and returns the value it had; a
 // negative value only asks.

@@ -208,15 +208,18 @@ func (s *Stmt) Step() (row bool, err error) {
 		return false, s.stop()
 	}
 	if s.ctx != nil {
-		if s.ctx.Err() != nil {
-			if !s.running || s.readOnly {
-				return false, ended.Err(s.ctx)
-			}
-			// A write that stands on a row has made all its changes. Left
-			// there it would keep them, after an error; the engine undoes them.
-			lib.Xsqlite3_interrupt(c.tls, c.db)
+		gone := s.ctx.Err() != nil
+		if gone && (!s.running || s.readOnly) {
+			return false, ended.Err(s.ctx)
 		}
-		c.ctx = s.ctx
+		if s.readOnly || !c.writesShielded {
+			if gone {
+				// A write that stands on a row has made all its changes. Left
+				// there it would keep them, after an error; the engine undoes them.
+				lib.Xsqlite3_interrupt(c.tls, c.db)
+			}
+			c.ctx = s.ctx
+		}
 	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
 	if !s.running {

@@ -1,0 +1,187 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/ended"
+	"github.com/lidodb/lido/sqlite"
+)
+
+var errGroupLost = errors.New("pool: the engine rolled the group back; its writes run again")
+
+// session is one transaction that a leader runs for a group.
+type session struct {
+	db     *DB
+	res    *Resource[*sqlite.Conn]
+	conn   *sqlite.Conn
+	leader *member
+	trace  *TransactionTrace
+
+	running    *member   // its work is under way
+	kept       []*member // their work is in the transaction
+	committing bool
+}
+
+// take does the work of m and reports whether another may follow.
+func (s *session) take(m *member) (more bool) {
+	g := &s.db.group
+	s.running = m
+	err := s.run(m)
+	s.running = nil
+	switch {
+	case err == nil:
+		s.kept = append(s.kept, m)
+	case errors.Is(err, errBeyond): // it comes next, by itself
+		m.alone = true
+		g.beyond.Add(1)
+		g.putBack(m)
+	default:
+		m.finish(err)
+	}
+	if !s.conn.InTransaction() || s.conn.Broken() != nil {
+		s.abort()
+		return false
+	}
+	// Nobody else is to work on a connection that was changed.
+	return !m.alone && s.conn.Tainted() == ""
+}
+
+// run does the work of m in a savepoint.
+func (s *session) run(m *member) error {
+	c, ctx := s.conn, context.Background()
+	if m.ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", m.name(), ended.Err(m.ctx))
+	}
+	if err := c.Control(ctx, "SAVEPOINT lido_member"); err != nil {
+		return fmt.Errorf("pool: savepoint: %w", err)
+	}
+	c.ForgetDeferral()
+	// Interrupting a write would throw away what the others have done.
+	c.ShieldWrites(len(s.kept) > 0)
+	c.LimitTime(s.db.group.memberTime)
+	err := m.shared(s.res, m == s.leader)
+	c.LimitTime(0)
+	c.ShieldWrites(false)
+	if err == nil && c.DeferredForeignKeys() {
+		err = &lido.Error{Code: codeConstraint, Extended: codeForeignKey, Message: "FOREIGN KEY constraint failed", Offset: -1}
+		if m.query != nil {
+			err.(*lido.Error).Query = m.query.Name
+		}
+	}
+	if err == nil {
+		if err = c.Control(ctx, "RELEASE lido_member"); err == nil {
+			return nil
+		}
+	}
+	if c.InTransaction() {
+		undo := c.Control(ctx, "ROLLBACK TO lido_member")
+		if undo == nil {
+			undo = c.Control(ctx, "RELEASE lido_member")
+		}
+		if undo != nil {
+			// What cannot be undone must not be committed.
+			err = errors.Join(err, undo, c.Rollback())
+		}
+	}
+	return err
+}
+
+// https://www.sqlite.org/rescode.html#constraint_foreignkey
+const (
+	codeConstraint = 19
+	codeForeignKey = codeConstraint | 3<<8
+)
+
+// commit commits, and answers those whose work is in the transaction.
+func (s *session) commit() {
+	db, c := s.db, s.conn
+	if len(s.kept) == 0 {
+		s.trace.End(sqlite.RolledBack, nil)
+		_ = c.Rollback()
+		return
+	}
+	n := int64(len(s.kept))
+	s.committing = true
+	err := c.Commit()
+	switch {
+	case err == nil:
+		db.commits.Add(n - 1)
+		db.committed()
+		if n > 1 {
+			db.group.members.Add(n)
+			db.group.shared.Add(1)
+			db.group.largest.Store(max(n, db.group.largest.Load()))
+		}
+	case c.Broken() != nil:
+		err = and(commitError(c, err), c.Rollback())
+	default:
+		err = and(fmt.Errorf("pool: %w: commit: %w", lido.ErrGroupAborted, err), c.Rollback())
+	}
+	kept := s.kept
+	s.kept = nil
+	s.trace.endGroup(len(kept), err)
+	for _, m := range kept {
+		m.finish(err)
+	}
+}
+
+// abort has those run again whose work went with a transaction that is lost.
+func (s *session) abort() {
+	s.trace.End(sqlite.RolledBack, errGroupLost)
+	g := &s.db.group
+	_ = s.conn.Rollback() // of a connection that is broken and still in it
+	kept := s.kept
+	s.kept = nil
+	if len(kept) == 0 {
+		return
+	}
+	g.aborted.Add(1)
+	kept = slices.DeleteFunc(kept, func(m *member) bool {
+		if m.ctx.Err() == nil {
+			return false
+		}
+		m.finish(fmt.Errorf("%s: %w: %w", m.name(), lido.ErrGroupAborted, ended.Err(m.ctx)))
+		return true
+	})
+	for _, m := range kept {
+		m.tries++
+		m.alone = m.alone || m.tries == groupTries
+	}
+	g.again.Add(int64(len(kept)))
+	g.putBack(kept...)
+}
+
+// refuse answers those who came no later than newest.
+func (s *session) refuse(newest int64, err error) {
+	for _, m := range s.db.group.waiting(s.leader, newest) {
+		m.finish(err)
+	}
+}
+
+// end gives the writer back. It runs in every case, and looks after the others
+// when a panic or runtime.Goexit ends the leader's goroutine.
+func (s *session) end() {
+	defer s.res.Release()
+	c := s.conn
+	c.LimitTime(0)
+	c.ShieldWrites(false)
+	if s.running == nil && s.kept == nil {
+		return
+	}
+	s.kept = slices.DeleteFunc(s.kept, func(m *member) bool { return m == s.leader }) // nobody waits
+	if s.committing {
+		s.trace.End(sqlite.CommitUnknown, errUnfinished)
+		for _, m := range s.kept {
+			m.finish(fmt.Errorf("pool: commit: %w", lido.ErrCommitUnknown))
+		}
+		return
+	}
+	if s.running != nil && s.running != s.leader {
+		s.running.finish(fmt.Errorf("%s: %w", s.running.name(), lido.ErrGroupAborted))
+	}
+	s.abort()
+}
