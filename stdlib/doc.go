@@ -19,9 +19,10 @@
 //   - BeginTx with TxOptions.ReadOnly takes a reader, and pins the snapshot
 //     before it returns.
 //   - Outside a transaction a SELECT, VALUES or WITH that the engine itself
-//     calls read-only runs on a reader; all else runs on the writer. Open rows
-//     hold their reader until they are closed or read to their end. With
-//     WithReadsOnWriter everything runs on the writer.
+//     calls read-only runs on a reader, as does a PRAGMA that only tells about
+//     the file (table_info, user_version, integrity_check and their like); all
+//     else runs on the writer. Open rows hold their reader until they are closed
+//     or read to their end. With WithReadsOnWriter everything runs on the writer.
 //   - A single INSERT, UPDATE, DELETE or REPLACE outside a transaction is a
 //     write as those of generated code are: writes that wait for the writer at
 //     the same time share one commit (see pool.DB.PrepareWrite), and each has

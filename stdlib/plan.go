@@ -1,6 +1,7 @@
 package stdlib
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -43,7 +44,8 @@ func (p *plan) reads() bool { return len(p.list) == 1 && p.read.ReadOnly && !p.w
 // changes reports that the text is one statement which inserts, updates or
 // deletes, and so leaves nothing on its connection.
 func (p *plan) changes() bool {
-	return len(p.list) == 1 && (p.list[0].class == classChange || p.read.ReadOnly && p.writes.Load())
+	return len(p.list) == 1 && (p.list[0].class == classChange ||
+		p.read.ReadOnly && p.writes.Load() && strings.EqualFold(firstWord(p.read.SQL), "WITH"))
 }
 
 // numInput is what driver.Stmt.NumInput answers: -1 for several statements,

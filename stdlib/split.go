@@ -81,6 +81,9 @@ func scan(text string, at int) (statement, int) {
 			return statement{}, next
 		}
 		s := statement{text: text[first:last], class: classify(words[:count]), params: params, returning: returns}
+		if s.class == classPragma && asks(words[:count], leading) {
+			s.class = classRead
+		}
 		if own && s.class == classRead {
 			s.class = classWrite
 		}
@@ -164,6 +167,23 @@ func readsCounters(word string) bool {
 		return strings.EqualFold(word, "total_changes")
 	case 17:
 		return strings.EqualFold(word, "last_insert_rowid")
+	}
+	return false
+}
+
+// asks reports a PRAGMA that only tells about the file, so that any connection
+// can answer it. bare says that nothing follows the words.
+func asks(words []string, bare bool) bool {
+	if len(words) != 2 {
+		return false
+	}
+	switch strings.ToLower(words[1]) {
+	case "table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo",
+		"foreign_key_list", "foreign_key_check", "integrity_check", "quick_check", "page_count", "freelist_count":
+		return true
+	case "user_version", "application_id", "encoding", "page_size", "database_list",
+		"compile_options", "function_list", "module_list", "collation_list", "pragma_list":
+		return bare
 	}
 	return false
 }

@@ -35,7 +35,34 @@ func TestASelectRunsOnAReaderAndAWriteOnTheWriter(t *testing.T) {
 		{"INSERT INTO people (name) VALUES ('Barbara') RETURNING id", false},
 		{"SELECT last_insert_rowid()", false},
 		{"SELECT Changes() + total_changes()", false},
-		{"PRAGMA user_version", false},
+		{"PRAGMA user_version", true},
+		{"pragma  User_Version -- asks", true},
+		{"PRAGMA user_version = 5", false},
+		{"PRAGMA user_version(6)", false},
+		{"PRAGMA main.user_version", false},
+		{"PRAGMA foreign_keys", false},
+		{"PRAGMA table_info(people)", true},
+		{"PRAGMA table_xinfo = people", true},
+		{"PRAGMA table_list", true},
+		{"PRAGMA index_list('people')", true},
+		{"PRAGMA index_info(sqlite_autoindex_people_1)", true},
+		{"PRAGMA index_xinfo(sqlite_autoindex_people_1)", true},
+		{"PRAGMA foreign_key_list(people)", true},
+		{"PRAGMA foreign_key_check", true},
+		{"PRAGMA integrity_check", true},
+		{"PRAGMA quick_check(1)", true},
+		{"PRAGMA page_count", true},
+		{"PRAGMA freelist_count", true},
+		{"PRAGMA application_id", true},
+		{"PRAGMA encoding", true},
+		{"PRAGMA page_size", true},
+		{"PRAGMA database_list", true},
+		{"PRAGMA compile_options", true},
+		{"PRAGMA function_list", true},
+		{"PRAGMA module_list", true},
+		{"PRAGMA collation_list", true},
+		{"PRAGMA pragma_list", true},
+		{"PRAGMA data_version", false},
 		{"SELECT 1; SELECT 2", false},
 	}
 	for _, c := range cases {
@@ -55,6 +82,7 @@ func TestASelectRunsOnAReaderAndAWriteOnTheWriter(t *testing.T) {
 		}
 		before = after
 	}
+	equal(t, "user_version", one[int](t, handle, "PRAGMA user_version"), 6)
 }
 
 func TestStatCountsTransactionsOfDatabaseSQL(t *testing.T) {
