@@ -21,7 +21,8 @@ const (
 	defaultCacheTotal     = 256 << 20
 	defaultMmapBytes      = 256 << 20
 	defaultJournalLimit   = 64 << 20
-	defaultCheckpoint     = 1000
+	defaultCheckpoint     = 4000
+	defaultCheckpointTime = 10 * time.Second
 	defaultStmtCache      = 256
 	defaultIteratorLife   = 5 * time.Minute
 	defaultReaderWarnAge  = 30 * time.Second
@@ -84,9 +85,20 @@ type Config struct {
 	// been reset. Default 64 MiB; negative leaves it as large as it grew.
 	JournalSizeLimitBytes int
 	// WALAutocheckpointPages is the length of the WAL, in pages, at which a
-	// commit also moves it into the database file. Default 1000; negative
-	// leaves checkpoints to Checkpoint and Close.
+	// commit moves the rest of it into the database file before it returns, so
+	// that the WAL can begin anew. Default 4000. It seldom comes to that:
+	// already at a quarter of the length the checkpointer begins to move it, in
+	// the background, beside writers and readers.
+	//
+	// Negative leaves checkpoints to others: neither a commit nor the
+	// checkpointer does any, only a call of Checkpoint, and Close if nobody else
+	// has the file open. That is what Litestream wants.
 	WALAutocheckpointPages int
+	// CheckpointInterval is how often the checkpointer moves what the WAL holds,
+	// however little. When nothing was written for that long and nobody holds a
+	// connection, it also cuts the -wal file to nothing. Default 10 s; negative
+	// turns the checkpointer off, and commits do all of its work.
+	CheckpointInterval time.Duration
 	// IteratorLifetime is how long a statement outside a transaction may hold
 	// its reader; an iterator is the usual one. Beyond it the statement is
 	// interrupted: its next Step fails with lido.ErrInterrupted, and says why.
@@ -223,6 +235,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	fill(&cfg.JournalSizeLimitBytes, defaultJournalLimit)
 	fill(&cfg.WALAutocheckpointPages, defaultCheckpoint)
 	fill(&cfg.StmtCacheCount, defaultStmtCache)
+	fill(&cfg.CheckpointInterval, defaultCheckpointTime)
 	fill(&cfg.IteratorLifetime, defaultIteratorLife)
 	fill(&cfg.ReaderWarnAge, defaultReaderWarnAge)
 	fill(&cfg.WALWarnBytes, defaultWALWarn)

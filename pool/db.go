@@ -51,6 +51,9 @@ type DB struct {
 	watch *watch // nil if there is nothing to look after
 	trace tracers
 
+	checkpointer *checkpointer // nil if checkpoints are left to others
+	checkpoints  checkpointCounts
+
 	reads, writes, commits, rollbacks, faults atomic.Int64
 	statements, poisoned                      atomic.Int64
 	lastCommit                                atomic.Int64 // Unix nanoseconds
@@ -143,6 +146,7 @@ func (db *DB) open(ctx context.Context) error {
 		}
 	}
 	db.startWatch()
+	db.startCheckpointer()
 	if db.cfg.Prepare != nil {
 		if err := db.cfg.Prepare(ctx, db); err != nil {
 			return fmt.Errorf("pool: prepare %s: %w", db.path, err)
@@ -239,6 +243,15 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 			db.cfg.Logger.Warn("opening a connection in the background", "pool", name, "path", db.path, "error", err)
 		},
 	}
+	if !readOnly {
+		opt.Released = func(c *sqlite.Conn) error {
+			err := db.checkReleased(c)
+			if err == nil {
+				db.checkpointer.noticed(c)
+			}
+			return err
+		}
+	}
 	if readOnly {
 		opt.Stuck = db.readersStuck
 		opt.StuckAfter = atLeastZero(db.cfg.IteratorLifetime)
@@ -333,6 +346,7 @@ func (db *DB) Close(ctx context.Context) error {
 			p.refuse()
 		}
 	}
+	db.checkpointer.close()
 	// Readers first, so that the writer, or the holder, is the last: a
 	// connection that is read-only cannot remove the WAL.
 	for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {
@@ -394,20 +408,18 @@ func (db *DB) OpenConn(ctx context.Context) (*sqlite.Conn, error) {
 // waits for readers, at most Config.BusyTimeout. Busy in the result says that
 // readers kept some pages in the WAL, which is not an error.
 //
+// There is seldom a need: in the background the WAL is moved as
+// Config.WALAutocheckpointPages and CheckpointInterval say.
+//
 // https://www.sqlite.org/c3ref/wal_checkpoint_v2.html
 func (db *DB) Checkpoint(ctx context.Context, mode sqlite.CheckpointMode) (sqlite.CheckpointResult, error) {
-	if db.trace.checkpoint != nil {
-		return db.checkpointTraced(ctx, mode)
-	}
-	return db.checkpoint(ctx, mode)
-}
-
-func (db *DB) checkpoint(ctx context.Context, mode sqlite.CheckpointMode) (res sqlite.CheckpointResult, err error) {
-	err = db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error {
-		res, err = c.Checkpoint(ctx, mode)
-		return err
+	return db.checkpointTraced(ctx, mode, func(ctx context.Context) (res sqlite.CheckpointResult, err error) {
+		err = db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error {
+			res, err = db.checkpointOn(ctx, c, mode)
+			return err
+		})
+		return res, err
 	})
-	return res, err
 }
 
 // refuse answers calls that must not be made: on a closed database, or from

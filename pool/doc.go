@@ -95,6 +95,16 @@
 // returns, and a commit that has begun is seen through, so the call reports
 // success although its context has ended.
 //
+// # Checkpoints
+//
+// A checkpointer moves the WAL into the database file, as Config says: beside
+// writers and readers, on a connection of its own. It waits for nobody. When
+// nothing was written for Config.CheckpointInterval and no connection is in
+// use, it cuts the -wal file. A writer that is faster than the disk is held back
+// at Config.WALAutocheckpointPages, where its commits move what is left.
+//
+// https://www.sqlite.org/wal.html#ckpt
+//
 // # Who holds what
 //
 // Each connection knows the query that it was acquired for and the stack that

@@ -20,7 +20,7 @@ func TestOpenReadsEveryPragmaBack(t *testing.T) {
 		for name, want := range map[string]string{
 			"journal_mode": "wal", "synchronous": "2", "cache_size": "-64000", "mmap_size": "268435456",
 			"foreign_keys": "1", "trusted_schema": "0", "cell_size_check": "1", "journal_size_limit": "67108864",
-			"wal_autocheckpoint": "1000",
+			"wal_autocheckpoint": "4000",
 		} {
 			if got, err := c.QueryText(ctx, "PRAGMA "+name); got != want || err != nil {
 				t.Errorf("%s = %s (%v), want %s", name, got, err, want)

@@ -58,8 +58,15 @@ type Stat struct {
 	BusyWaits int64
 	// Faults counts faults in mapped memory; see package sqlite.
 	Faults int64
-	// WALBytes is the size of the -wal file, 0 without one.
+	// WALBytes is the size of the -wal file, 0 without one. It does not shrink
+	// when the WAL begins anew.
 	WALBytes int64
+	// WALFrames is how many page versions the WAL holds, WALMoved how many of
+	// them are in the database file already. Both are 0 where that is not known:
+	// while no connection is open, or on Windows.
+	WALFrames, WALMoved int
+	// Checkpoints counts what moved them.
+	Checkpoints CheckpointStat
 }
 
 // Stat returns the numbers as they are now. It takes some microseconds: it asks
@@ -98,6 +105,11 @@ func (db *DB) Stat() Stat {
 	if info, err := os.Stat(db.path + "-wal"); err == nil {
 		s.WALBytes = info.Size()
 	}
+	state, _ := db.walState()
+	s.WALFrames, s.WALMoved = state.Frames, state.Moved
+	db.checkpoints.mu.Lock()
+	s.Checkpoints = db.checkpoints.stat
+	db.checkpoints.mu.Unlock()
 	return s
 }
 

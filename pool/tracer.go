@@ -117,7 +117,8 @@ type TraceReleaseData struct {
 	Destroyed bool
 }
 
-// CheckpointTracer is told of DB.Checkpoint, whoever called it. What the engine
+// CheckpointTracer is told of each checkpoint, those of the checkpointer under a
+// context of its own. What the engine
 // moves at a commit, by Config.WALAutocheckpointPages, is part of that commit.
 type CheckpointTracer interface {
 	TraceCheckpointStart(ctx context.Context, data TraceCheckpointStartData) context.Context
@@ -329,11 +330,14 @@ func (p *Pool[R]) traceRelease(since int64, destroyed bool) {
 	p.opt.Tracer.TraceRelease(TraceReleaseData{Pool: p.opt.Name, Held: time.Duration(p.now() - since), Destroyed: destroyed})
 }
 
-// checkpointTraced is checkpoint under a trace.
-func (db *DB) checkpointTraced(ctx context.Context, mode sqlite.CheckpointMode) (res sqlite.CheckpointResult, err error) {
+// checkpointTraced runs a checkpoint, under a trace if there is one.
+func (db *DB) checkpointTraced(ctx context.Context, mode sqlite.CheckpointMode, run func(ctx context.Context) (sqlite.CheckpointResult, error)) (res sqlite.CheckpointResult, err error) {
+	if db.trace.checkpoint == nil {
+		return run(ctx)
+	}
 	start := time.Now()
 	ctx = db.trace.checkpoint.TraceCheckpointStart(ctx, TraceCheckpointStartData{Mode: mode})
-	res, err = db.checkpoint(ctx, mode)
+	res, err = run(ctx)
 	db.trace.checkpoint.TraceCheckpointEnd(ctx, TraceCheckpointEndData{Mode: mode, Result: res, Duration: time.Since(start), Err: err})
 	return res, err
 }

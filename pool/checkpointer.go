@@ -1,0 +1,300 @@
+package pool
+
+import (
+	"context"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/sqlite"
+)
+
+// The checkpointer moves the WAL into the database file in the background.
+//
+// It works on a connection of its own, beside the writers: a PASSIVE checkpoint
+// waits for nobody and nobody waits for it. What it cannot do is finish while
+// somebody writes all the time, for there is always a newer frame; and only
+// when all frames are moved does the next write begin the WAL anew. So the
+// engine's own checkpoint by the committer (wal_autocheckpoint) stays in force
+// as a bound, at four times the length, and the checkpointer leaves a WAL that
+// is longer alone: the committer holds the write lock, finishes what is left,
+// and the WAL begins anew. Whoever writes faster than the disk can take is so
+// held back. With one of the two alone either every so many commits would pay
+// for all of the copying and its fsync, or the WAL would grow for as long as
+// the load lasts.
+//
+// TRUNCATE needs the write lock and that nobody reads from the WAL. It is tried
+// when nothing was written for an interval and nobody holds a connection, in
+// the writer's queue, without waiting for anything. RESTART and FULL are never
+// used: they wait for readers with the write lock in hand.
+
+// checkpointShare is how many times in the length that makes a committer move
+// the WAL the checkpointer is asked to.
+const checkpointShare = 4
+
+// truncateWait bounds how long a TRUNCATE may wait for the writer, should
+// somebody come just then.
+const truncateWait = 20 * time.Millisecond
+
+// checkpointing is what holds the writer during a TRUNCATE.
+var checkpointing = &lido.Query{Name: "checkpointer"}
+
+// checkpointer is the goroutine and its state. A nil one does nothing.
+type checkpointer struct {
+	db    *DB
+	every time.Duration
+	pages int64 // how many frames that were not moved make work
+	ctx   context.Context
+	stop  context.CancelFunc
+	ended chan struct{}
+
+	kick  chan struct{}
+	asked atomic.Bool  // kick holds something, or it is being done
+	due   atomic.Int64 // pages, or more after a reader was in the way
+
+	// Owned by the goroutine.
+	conn    *sqlite.Conn // nil until needed
+	commits int64        // as of the last tick
+	state   sqlite.WALState
+	failing bool // the last attempt failed, and was logged
+}
+
+// startCheckpointer starts it, unless Config leaves checkpoints to others.
+func (db *DB) startCheckpointer() {
+	if db.cfg.ReadOnly || db.cfg.CheckpointInterval < 0 || db.cfg.WALAutocheckpointPages < 0 {
+		return
+	}
+	k := &checkpointer{
+		db: db, every: db.cfg.CheckpointInterval, pages: max(1, int64(db.cfg.WALAutocheckpointPages)/checkpointShare),
+		ended: make(chan struct{}), kick: make(chan struct{}, 1),
+	}
+	k.due.Store(k.pages)
+	k.ctx, k.stop = context.WithCancel(context.Background())
+	db.checkpointer = k
+	go k.run()
+}
+
+// close ends the goroutine, interrupts a checkpoint that it runs, and waits.
+func (k *checkpointer) close() {
+	if k != nil {
+		k.stop()
+		<-k.ended
+	}
+}
+
+// noticed looks how long the WAL is, on the connection of a writer that has
+// just given it back.
+func (k *checkpointer) noticed(c *sqlite.Conn) {
+	if k == nil || k.asked.Load() {
+		return
+	}
+	s, ok := c.WALState()
+	if ok && int64(s.Frames-s.Moved) >= k.due.Load() && s.Frames < k.db.cfg.WALAutocheckpointPages && k.asked.CompareAndSwap(false, true) {
+		k.kick <- struct{}{}
+	}
+}
+
+func (k *checkpointer) run() {
+	defer close(k.ended)
+	defer k.disconnect()
+	tick := time.NewTicker(k.every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-k.ctx.Done():
+			return
+		case <-k.kick:
+			k.passive()
+			k.asked.Store(false)
+		case <-tick.C:
+			k.onSchedule()
+		}
+	}
+}
+
+// onSchedule moves what there is, and truncates the WAL once it rests.
+func (k *checkpointer) onSchedule() {
+	info, err := os.Stat(k.db.path + "-wal")
+	if err != nil || info.Size() == 0 {
+		return
+	}
+	commits := k.db.commits.Load()
+	state, known := k.db.walState()
+	rests := commits == k.commits && state == k.state
+	k.commits, k.state = commits, state
+	if !known || state.Frames > state.Moved {
+		moved := k.passive()
+		k.state, _ = k.db.walState()
+		if !moved {
+			return
+		}
+	}
+	if rests && k.truncate() {
+		k.disconnect() // until somebody writes again
+	}
+}
+
+// passive runs one PASSIVE checkpoint and reports whether it moved everything.
+func (k *checkpointer) passive() bool {
+	if k.conn == nil && !k.connect() {
+		return false
+	}
+	res, err := k.db.checkpointTraced(k.ctx, sqlite.Passive, func(ctx context.Context) (sqlite.CheckpointResult, error) {
+		return k.db.checkpointOn(ctx, k.conn, sqlite.Passive)
+	})
+	if k.failed("moving the WAL into the database file", err) {
+		k.disconnect()
+		return false
+	}
+	left := int64(res.WALFrames - res.MovedFrames)
+	if left > 0 {
+		// A reader is in the way, and may be for a while.
+		k.due.Store(max(k.pages, 2*left))
+		return false
+	}
+	k.due.Store(k.pages)
+	return true
+}
+
+// truncate runs one TRUNCATE checkpoint, unless somebody has a connection or
+// waits for one, and reports whether it left an empty WAL.
+func (k *checkpointer) truncate() bool {
+	ctx, cancel := context.WithTimeout(k.ctx, truncateWait)
+	defer cancel()
+	db := k.db
+	if db.readers.Stat().InUse > 0 || db.writerWanted() || db.writer.Stat().InUse > 0 {
+		return false
+	}
+	r, err := db.acquire(ctx, db.writer, checkpointing)
+	if err != nil {
+		return false // somebody came, or it is closing
+	}
+	defer r.Release()
+	if db.writerWanted() {
+		return false
+	}
+	c := r.Value()
+	c.LimitTime(time.Nanosecond) // of waits; there is nothing left to copy
+	defer c.LimitTime(0)
+	res, err := db.checkpointTraced(k.ctx, sqlite.Truncate, func(ctx context.Context) (sqlite.CheckpointResult, error) {
+		return db.checkpointOn(ctx, c, sqlite.Truncate)
+	})
+	return !k.failed("truncating the WAL", err) && !res.Busy
+}
+
+// writerWanted reports whether anybody waits for the writer.
+func (db *DB) writerWanted() bool {
+	db.group.mu.Lock()
+	queued := len(db.group.queue)
+	db.group.mu.Unlock()
+	return queued > 0 || db.writer.waiting.Load() > 0
+}
+
+// connect opens the checkpointer's connection.
+func (k *checkpointer) connect() bool {
+	opt := k.db.cfg.connOptions(false)
+	opt.OnOpen = nil // it runs no SQL
+	c, err := k.db.connectAs(k.ctx, false, opt)
+	if k.failed("opening the connection of the checkpointer", err) {
+		return false
+	}
+	c.DenyControl(true)
+	k.conn = c
+	return true
+}
+
+func (k *checkpointer) disconnect() {
+	if k.conn != nil {
+		_ = k.conn.Close()
+		k.conn = nil
+	}
+}
+
+// failed logs the first error in a row.
+func (k *checkpointer) failed(what string, err error) bool {
+	if err == nil {
+		k.failing = false
+		return false
+	}
+	if !k.failing && k.ctx.Err() == nil {
+		k.db.cfg.Logger.Warn("checkpoint: "+what, "path", k.db.path, "error", err)
+	}
+	k.failing = true
+	return true
+}
+
+// CheckpointStat counts checkpoints, those of DB.Checkpoint and those of the
+// checkpointer. What a commit moves by itself, at
+// Config.WALAutocheckpointPages, is not in it.
+type CheckpointStat struct {
+	// Passive, Full and Truncate count those that ended without an error.
+	Passive, Full, Truncate int64
+	// Busy counts those among them that could not move everything, because of a
+	// reader or of a commit at the same moment; Failed those that ended with an
+	// error.
+	Busy, Failed int64
+	// Pages counts the page versions that they moved, and Time is what they
+	// took together.
+	Pages int64
+	Time  time.Duration
+	// Last is when the last one ended, or zero, and LastTime what it took.
+	Last     time.Time
+	LastTime time.Duration
+}
+
+// checkpointCounts are the counters behind it.
+type checkpointCounts struct {
+	mu   sync.Mutex
+	stat CheckpointStat
+}
+
+// checkpointOn runs a checkpoint on c and counts it.
+func (db *DB) checkpointOn(ctx context.Context, c *sqlite.Conn, mode sqlite.CheckpointMode) (sqlite.CheckpointResult, error) {
+	before, known := c.WALState()
+	begin := time.Now()
+	res, err := c.Checkpoint(ctx, mode)
+	end := time.Now()
+
+	db.checkpoints.mu.Lock()
+	defer db.checkpoints.mu.Unlock()
+	s := &db.checkpoints.stat
+	s.Last, s.LastTime = end, end.Sub(begin)
+	s.Time += s.LastTime
+	if err != nil {
+		s.Failed++
+		return res, err
+	}
+	moved := res.MovedFrames
+	switch mode {
+	case sqlite.Passive:
+		s.Passive++
+	case sqlite.Full:
+		s.Full++
+	default:
+		s.Truncate++
+		if !res.Busy {
+			moved = before.Frames // the result is of the empty WAL that it left
+		}
+	}
+	if res.Busy || res.MovedFrames < res.WALFrames {
+		s.Busy++
+	}
+	if known {
+		s.Pages += int64(max(0, moved-before.Moved))
+	}
+	return res, nil
+}
+
+// walState asks any connection that is open.
+func (db *DB) walState() (sqlite.WALState, bool) {
+	db.conns.mu.Lock()
+	defer db.conns.mu.Unlock()
+	for c := range db.conns.open {
+		if s, ok := c.WALState(); ok {
+			return sqlite.WALState{PageBytes: s.PageBytes, Frames: s.Frames, Moved: s.Moved}, true
+		}
+	}
+	return sqlite.WALState{}, false
+}
