@@ -63,6 +63,9 @@ type DB struct {
 	byHand bool
 
 	conns openConns
+
+	listenMu  sync.Mutex // serialises changes of listeners
+	listeners atomic.Pointer[[]*listener]
 }
 
 var _ lido.Database = (*DB)(nil)

@@ -135,6 +135,11 @@
 // that waits gets a [ReadersExhaustedError], which names them, once its context
 // ends or it has waited for Config.IteratorLifetime.
 //
+// # Seeing what goes on
+//
+// [DB.Stat] counts; Config.Tracer is told of each query, transaction, acquire and
+// checkpoint; [DB.OnCommit] tells which tables each commit wrote.
+//
 // # Life cycle
 //
 // Open claims the file, opens the writer, runs Config.Prepare (migrations) and
