@@ -15,6 +15,7 @@ FUZZTIME    ?= 30s
 CASES       ?= 10000
 CALLS       ?= 10000
 LOADTIME    ?= 3s
+SOAKTIME    ?= 10m
 BENCHROUNDS ?= 5
 BENCHTIME   ?= 500ms
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -105,6 +106,10 @@ torture-cancel: engine ## cancel calls of every kind at random moments; CALLS=10
 .PHONY: torture
 torture: torture-kill torture-backup torture-faults torture-cancel ## every torture
 
+.PHONY: soak
+soak: engine ## run a mixed load with cancels and leaks, and look whether anything grows; SOAKTIME=10m
+	$(GO) run ./internal/soak -time $(SOAKTIME)
+
 .PHONY: fuzz
 fuzz: engine ## fuzz every target; FUZZTIME=30s each
 	scripts/fuzz.sh $(FUZZTIME)
@@ -150,6 +155,7 @@ ci: ## everything that CI runs
 	$(MAKE) test
 	$(MAKE) race
 	$(MAKE) torture-kill ROUNDS=20
+	$(MAKE) soak SOAKTIME=20s
 	$(MAKE) check-hledger
 	$(MAKE) conformance
 	$(MAKE) fuzz-short CASES=1000

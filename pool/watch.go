@@ -24,8 +24,11 @@ type watch struct {
 	ended chan struct{}
 	once  sync.Once
 
-	// seen is what was done about each reader. Owned by the goroutine.
-	seen map[*Resource[*sqlite.Conn]]*watched
+	// seen is what was done about each reader, long since when the WAL has been
+	// too long for no reason that is known here, and next when to say so again.
+	// Owned by the goroutine.
+	seen       map[*Resource[*sqlite.Conn]]*watched
+	long, next time.Time
 
 	mu      sync.Mutex
 	outside []*outsider // opened by OpenConn and perhaps still open; guarded by mu
@@ -124,6 +127,29 @@ func (w *watch) look() {
 			w.warn(p, false)
 		}
 	}
+	w.judgeWAL()
+}
+
+// judgeWAL speaks of a WAL that stays too long although no connection of this
+// pool keeps it from being moved.
+func (w *watch) judgeWAL() {
+	state, _ := w.db.walState()
+	bytes := int64(state.Frames-state.Moved) * int64(state.PageBytes)
+	if w.cfg.WALWarnBytes <= 0 || bytes < int64(w.cfg.WALWarnBytes) || len(w.db.PinnedReaders()) > 0 {
+		w.long = time.Time{}
+		return
+	}
+	now := time.Now()
+	if w.long.IsZero() {
+		w.long, w.next = now, now.Add(atLeastZero(w.cfg.ReaderWarnAge))
+	}
+	if now.Before(w.next) {
+		return
+	}
+	age := now.Sub(w.long)
+	w.next = now.Add(max(age, w.every))
+	w.cfg.Logger.Warn("the WAL is long, and no reader of this pool is the reason: another process reads, or checkpoints fail or are turned off",
+		"path", w.db.path, "age", age.Round(time.Millisecond), "pages", state.Frames-state.Moved, "bytes", bytes)
 }
 
 // judge names a reader, and interrupts it, if it is time to.

@@ -168,6 +168,27 @@ func TestAConnectionOutsideThePoolThatPinsTheWALIsNamed(t *testing.T) {
 	}
 }
 
+func TestALongWALIsLoggedThoughNoReaderOfThePoolIsTheReason(t *testing.T) {
+	var log logbook
+	db := openDB(t, pool.Config{ReaderWarnAge: 20 * time.Millisecond, WALWarnBytes: 40 * 4096, Logger: log.logger()})
+	stranger, err := sqlite.Open(t.Context(), db.Path(), sqlite.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	if err := stranger.Exec(t.Context(), "BEGIN; SELECT * FROM item"); err != nil {
+		t.Fatal(err)
+	}
+	addItems(t, db, "item", 60)
+	if ps := db.PinnedReaders(); len(ps) != 0 {
+		t.Errorf("%+v", ps)
+	}
+	eventually(t, "it is logged", func() bool { return len(log.lines("no reader of this pool is the reason", "pages=1")) > 0 })
+	if err := stranger.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestByOptionAReaderThatPinsTheWALIsInterruptedAndTheWALShrinks(t *testing.T) {
 	// reader                      writer
 	// stands on a row
