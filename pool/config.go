@@ -164,6 +164,13 @@ type Config struct {
 	// too: functions and collations written in Go belong there. An error fails
 	// whoever needed the connection.
 	OnConnect func(ctx context.Context, c *sqlite.Conn) error
+	// BeforeClose, if set, is called with each connection, readers too, before it
+	// is closed, unless it is broken: what OnConnect has set up ends here, and
+	// PRAGMA optimize has its place. Closing waits for it. A panic in it is
+	// logged.
+	//
+	// https://www.sqlite.org/pragma.html#pragma_optimize
+	BeforeClose func(c *sqlite.Conn)
 	// Prepare runs when the database is open, before any service starts.
 	// Migrations belong here. Its error undoes Open.
 	Prepare func(ctx context.Context, db *DB) error

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -214,6 +215,7 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 			return c, err
 		},
 		Close: func(c *sqlite.Conn) {
+			db.beforeClose(c)
 			if err := c.Close(); err != nil {
 				db.cfg.Logger.Warn("closing a connection", "pool", name, "path", db.path, "error", err)
 			}
@@ -284,6 +286,20 @@ func (db *DB) connectAs(ctx context.Context, readOnly bool, opt sqlite.Options) 
 		}
 	}
 	return sqlite.Open(seam.With(ctx, db.seam), db.path, opt)
+}
+
+// beforeClose runs Config.BeforeClose. It may be on a goroutine of the pool's own,
+// where a panic would end the program.
+func (db *DB) beforeClose(c *sqlite.Conn) {
+	if db.cfg.BeforeClose == nil || c.Broken() != nil {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			db.cfg.Logger.Error("Config.BeforeClose panicked", "path", db.path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	db.cfg.BeforeClose(c)
 }
 
 // checkReleased looks at a connection that comes back: what a borrower left

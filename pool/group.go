@@ -54,6 +54,7 @@ type group struct {
 
 	// Statistics.
 	shared, members, largest, beyond, aborted, again atomic.Int64
+	waits, waitTime                                  atomic.Int64
 }
 
 // member is one write in the queue.
@@ -118,6 +119,11 @@ func (g *group) enter(m *member) (lead bool) {
 // await returns when m has its answer, or is to lead. It leaves the queue if
 // its context ends there.
 func (g *group) await(m *member) (lead bool) {
+	start := time.Now()
+	defer func() {
+		g.waitTime.Add(int64(time.Since(start)))
+		g.waits.Add(1)
+	}()
 	gone := m.ctx.Done()
 	for {
 		select {

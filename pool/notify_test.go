@@ -70,6 +70,11 @@ func TestOnCommitSeesEveryWayOfWriting(t *testing.T) {
 				return errors.Join(run(ctx, tx, nameParents, "x"), run(ctx, tx, addHistory))
 			})
 		}, false, []string{"history parent"}},
+		{"batch", func(ctx context.Context, db *pool.DB) error {
+			return db.Batch(ctx, func(ctx context.Context, tx lido.Tx) error {
+				return errors.Join(run(ctx, tx, nameParents, "x"), run(ctx, tx, addHistory))
+			})
+		}, false, []string{"history parent"}},
 		{"closure that fails", func(ctx context.Context, db *pool.DB) error {
 			return db.Write(ctx, func(ctx context.Context, tx lido.Tx) error { return errors.Join(run(ctx, tx, addHistory), boom) })
 		}, true, nil},

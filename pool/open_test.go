@@ -1,9 +1,11 @@
 package pool_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/pool"
+	"github.com/lidodb/lido/pool/pooltest"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -176,6 +179,54 @@ func TestEveryConnectionHasTheFunctionsOfOnConnect(t *testing.T) {
 	}
 	if s := db.Stat(); s.Readers.Destroyed.Total()+s.Writer.Destroyed.Total() != 0 {
 		t.Errorf("connections are not kept: %+v", s)
+	}
+}
+
+func TestEachConnectionThatIsNotBrokenGoesThroughBeforeClose(t *testing.T) {
+	var log bytes.Buffer
+	var closed []*sqlite.Conn
+	db, err := pool.Open(pooltest.WithFaults(t.Context(), t), filepath.Join(t.TempDir(), "test.db"), pool.Config{
+		MaxReaders: 1, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		BeforeClose: func(c *sqlite.Conn) {
+			closed = append(closed, c)
+			if n, err := c.QueryInt64(context.Background(), "SELECT 1"); n != 1 || err != nil {
+				t.Errorf("cannot be used: %d, %v", n, err)
+			}
+			panic("boom")
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	borrow := func(destroy bool) *sqlite.Conn {
+		t.Helper()
+		c, err := db.AcquireReader(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		inner := c.Conn
+		if destroy {
+			c.Destroy(nil)
+		} else {
+			c.Release()
+		}
+		return inner
+	}
+	first := borrow(true)
+	borrow(false)
+	pooltest.Faults(t, db).Corrupt("One")
+	if _, err := scalar(t.Context(), db, &lido.Query{Name: "One", SQL: "SELECT 1", ReadOnly: true}); !errors.Is(err, lido.ErrCorrupt) {
+		t.Fatal(err)
+	}
+	third := borrow(false)
+	if err := db.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(closed) != 3 || closed[0] != first || closed[1] != third { // and the writer
+		t.Errorf("%v", closed)
+	}
+	if n := strings.Count(log.String(), "BeforeClose panicked"); n != 3 {
+		t.Errorf("%d panics in %s", n, log.String())
 	}
 }
 

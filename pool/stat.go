@@ -34,6 +34,11 @@ type Stat struct {
 	// Queued is how many single writes and Batch closures wait for the writer
 	// now.
 	Queued int
+	// QueueWaits counts those that found another one there before them, and
+	// QueueWait is how long they were there, added up, until they had their
+	// answer or their turn for the connection. The wait for that is in Writer.
+	QueueWaits int64
+	QueueWait  time.Duration
 	// Groups counts the transactions that more than one single write or Batch
 	// closure shared, and Grouped the writes in them, at least two for each.
 	// LargestGroup is the most that one transaction held.
@@ -80,6 +85,8 @@ func (db *DB) Stat() Stat {
 	s.BeyondGroup = db.group.beyond.Load()
 	s.AbortedGroups = db.group.aborted.Load()
 	s.RunAgain = db.group.again.Load()
+	s.QueueWaits = db.group.waits.Load()
+	s.QueueWait = time.Duration(db.group.waitTime.Load())
 	s.Commits = db.commits.Load()
 	s.Rollbacks = db.rollbacks.Load()
 	s.Writes = db.writes.Load()

@@ -75,6 +75,12 @@ func TestStatCountsEveryWayOfReadingAndWriting(t *testing.T) {
 			_ = run(ctx, tx, &lido.Query{Name: "Or", SQL: "INSERT OR ROLLBACK INTO item(name) VALUES(?1)"}, "a")
 			return nil
 		}), true, counted{writes: 1, rollbacks: 1, statements: 2}},
+		{"batch", func(db *pool.DB) error {
+			return db.Batch(ctx, func(ctx context.Context, tx lido.Tx) error { return run(ctx, tx, insertItem, "a") })
+		}, false, counted{writes: 1, commits: 1, statements: 1}},
+		{"batch that fails", func(db *pool.DB) error {
+			return db.Batch(ctx, func(ctx context.Context, tx lido.Tx) error { return boom })
+		}, true, counted{writes: 1, rollbacks: 1}},
 		{"by hand", byHand("INSERT INTO item(name) VALUES('a')", "BEGIN; INSERT INTO item(name) VALUES('b'); INSERT INTO item(name) VALUES('c')", "COMMIT"), false,
 			counted{writes: 2, commits: 2}},
 		{"by hand, rolled back", byHand("BEGIN; INSERT INTO item(name) VALUES('b'); ROLLBACK"), false, counted{writes: 1, rollbacks: 1}},
@@ -208,6 +214,7 @@ func TestStatHoldsItsInvariantsUnderLoad(t *testing.T) {
 		for name, v := range map[string][2]int64{
 			"Reads": {last.Reads, s.Reads}, "Writes": {last.Writes, s.Writes}, "Commits": {last.Commits, s.Commits},
 			"Rollbacks": {last.Rollbacks, s.Rollbacks}, "Statements": {last.Statements, s.Statements},
+			"QueueWaits": {last.QueueWaits, s.QueueWaits}, "QueueWait": {int64(last.QueueWait), int64(s.QueueWait)},
 			"Recycled": {last.Recycled, s.Recycled}, "Poisoned": {last.Poisoned, s.Poisoned}, "BusyWaits": {last.BusyWaits, s.BusyWaits},
 			"AcquireCount": {last.Readers.AcquireCount, s.Readers.AcquireCount}, "Created": {last.Readers.Created, s.Readers.Created},
 			"Destroyed": {last.Readers.Destroyed.Total(), s.Readers.Destroyed.Total()}, "LastCommit": {last.LastCommit.UnixNano(), s.LastCommit.UnixNano()},
@@ -224,5 +231,21 @@ func TestStatHoldsItsInvariantsUnderLoad(t *testing.T) {
 	waitUntil(t, func() bool { s := db.Stat(); return s.Readers.InUse+s.Readers.Constructing+s.Writer.InUse == 0 })
 	if s := db.Stat(); s.Commits+s.Rollbacks != s.Writes || s.Queued != 0 {
 		t.Errorf("at rest: %+v", s)
+	}
+}
+
+func TestStatCountsTheWaitForTheGroup(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	if err := run(t.Context(), db, insertItem, "alone"); err != nil {
+		t.Fatal(err)
+	}
+	if s := db.Stat(); s.QueueWaits != 0 || s.QueueWait != 0 {
+		t.Errorf("nobody had to wait: %d, %v", s.QueueWaits, s.QueueWait)
+	}
+	if err := errors.Join(together(t, db, inserts(db, insertItem, "a"), inserts(db, insertItem, "b"), inserts(db, insertItem, "c"))...); err != nil {
+		t.Fatal(err)
+	}
+	if s := db.Stat(); s.QueueWaits != 2 || s.QueueWait <= 0 { // the first leads
+		t.Errorf("%d, %v", s.QueueWaits, s.QueueWait)
 	}
 }

@@ -187,6 +187,10 @@ func TestTheTracerIsToldOfEveryEvent(t *testing.T) {
 			})
 		}, false, []string{"write", "write>acquire writer", "write>/acquire writer ", "write>ListNames", "write>/ListNames 2 rows 0 changes",
 			"write>UpdateItems", "write>/UpdateItems 0 rows 2 changes", "release writer false", "/write committed"}},
+		{"batch", func(ctx context.Context, db *pool.DB) error {
+			return db.Batch(ctx, func(ctx context.Context, tx lido.Tx) error { return run(ctx, tx, updateItems) })
+		}, false, []string{"write", "write>acquire writer", "write>/acquire writer ", "write>UpdateItems", "write>/UpdateItems 0 rows 2 changes",
+			"release writer false", "/write committed"}},
 		{"write closure that cannot begin", func(ctx context.Context, db *pool.DB) error {
 			ctx, cancel := context.WithCancel(ctx)
 			cancel()
