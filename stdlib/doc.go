@@ -36,6 +36,9 @@
 //     Through a *sql.DB such a statement has no effect beyond itself: what it
 //     changed is undone when it ends.
 //
+// pool.WithSynchronous makes what a context begins as durable as it says: a
+// transaction, or the statements of one call.
+//
 // SQLite has one writer. A goroutine that holds a transaction open and then
 // writes through the *sql.DB waits for itself, until the context it passed
 // ends; use the *sql.Tx.

@@ -312,3 +312,36 @@ func TestAChangeNeedsAllItsArgumentsAndNoMore(t *testing.T) {
 		t.Error("an error is a value")
 	}
 }
+
+// pool.WithSynchronous holds for what begins with its context.
+func TestTheContextSaysHowDurableACommitIs(t *testing.T) {
+	_, handle := open(t, pool.Config{})
+	full := pool.WithSynchronous(context.Background(), pool.SynchronousFull)
+	for _, c := range []struct {
+		ctx  context.Context
+		want int
+	}{{full, 2}, {context.Background(), 1}} {
+		tx, err := handle.BeginTx(c.ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "synchronous in a transaction", one[int](t, tx, "PRAGMA synchronous"), c.want)
+		if err := tx.Rollback(); err != nil {
+			t.Error(err)
+		}
+		rows, err := handle.QueryContext(c.ctx, "SELECT 1; PRAGMA synchronous")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got int
+		for rows.Next() {
+			if err := rows.Scan(&got); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Error(err)
+		}
+		equal(t, "synchronous of several statements", got, c.want)
+	}
+}
