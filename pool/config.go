@@ -102,6 +102,7 @@ type Config struct {
 	// IteratorLifetime is how long a statement outside a transaction may hold
 	// its reader; an iterator is the usual one. Beyond it the statement is
 	// interrupted: its next Step fails with lido.ErrInterrupted, and says why.
+	// A body that never comes back to its loop is logged, and keeps the reader.
 	// It is also how long a call without a deadline waits for a reader while
 	// such statements hold all of them; then it gets lido.ErrReadersExhausted.
 	// Default 5 minutes; negative never, and such a call waits for ever.
@@ -113,7 +114,9 @@ type Config struct {
 	// time.
 	ReaderWarnAge time.Duration
 	WALWarnBytes  int
-	// InterruptPinnedReaders also interrupts the reader then. Default off.
+	// InterruptPinnedReaders also interrupts the reader then, unless it is a
+	// connection of OpenConn. Its statements fail with lido.ErrInterrupted, which
+	// says why, until it gives the connection back. Default off.
 	InterruptPinnedReaders bool
 	// LeakWarnAge is when Logger is told of a connection, statement,
 	// transaction or iterator that was not given back, with the stack that

@@ -249,7 +249,8 @@ type PinnedReader struct {
 
 // PinnedReaders returns the readers that keep something in the WAL, the one
 // that keeps most first. It looks at shared memory only, and disturbs nobody.
-// Connections of other processes are not among them.
+// Connections of OpenConn are among them, those of other processes are not. On
+// Windows, where that memory is not looked at, it finds nobody.
 //
 // https://www.sqlite.org/wal.html#avoiding_excessively_large_wal_files
 func (db *DB) PinnedReaders() []PinnedReader {
