@@ -102,16 +102,18 @@ func want(t *testing.T, got health.Result, status health.Status, parts ...string
 }
 
 func TestAHealthyDatabasePassesEveryCheck(t *testing.T) {
-	t.Run("default", func(t *testing.T) { passEveryCheck(t, pool.Config{}) })
+	t.Run("default", func(t *testing.T) { passEveryCheck(t, filepath.Join(t.TempDir(), "test.db"), pool.Config{}) })
+	t.Run("in memory", func(t *testing.T) { passEveryCheck(t, pool.Memory, pool.Config{}) })
+	t.Run("temporary", func(t *testing.T) { passEveryCheck(t, "", pool.Config{}) })
 	t.Run("exclusive", func(t *testing.T) {
 		if runtime.GOOS == "windows" {
 			t.Skip("pool.Config.Exclusive needs unix")
 		}
-		passEveryCheck(t, pool.Config{Exclusive: true})
+		passEveryCheck(t, filepath.Join(t.TempDir(), "test.db"), pool.Config{Exclusive: true})
 	})
 }
 
-func passEveryCheck(t *testing.T, cfg pool.Config) {
+func passEveryCheck(t *testing.T, path string, cfg pool.Config) {
 	t.Helper()
 	m, err := health.New(health.Config{
 		ExpensiveDelay:  -1,
@@ -126,7 +128,7 @@ func passEveryCheck(t *testing.T, cfg pool.Config) {
 		t.Fatal(err)
 	}
 	cfg.Services = []pool.Service{m}
-	db := open(t, cfg)
+	db := openAt(t, path, cfg)
 	exec(t, db, fmt.Sprintf(rows, 500))
 	rep, err := m.Run(t.Context())
 	if err != nil {

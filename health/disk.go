@@ -25,6 +25,9 @@ func checkDatabaseDisk(cfg Config) Check {
 	return Check{
 		Name: DiskDatabase, Cost: Cheap, Interval: time.Minute, Timeout: 10 * time.Second,
 		Run: func(_ context.Context, db *pool.DB) Result {
+			if inMemory(db) {
+				return okay("the database is in memory")
+			}
 			path := realPath(db.Path())
 			return judgeDisk(cfg, "database", filepath.Dir(path), path)
 		},

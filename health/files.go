@@ -31,6 +31,9 @@ func realPath(path string) string {
 	return path
 }
 
+// inMemory reports that there are no files to look at.
+func inMemory(db *pool.DB) bool { return db.Path() == pool.Memory }
+
 // checkWALSize looks at the length of the -wal file, and where that is large,
 // at what of it is still needed. A large transaction leaves a long file whose
 // frames are all in the database: it is written over from its start, and
@@ -43,6 +46,9 @@ func checkWALSize(cfg Config) Check {
 	return Check{
 		Name: WALSize, Cost: Moderate, Interval: 30 * time.Second, Timeout: 5 * time.Second,
 		Run: func(ctx context.Context, db *pool.DB) Result {
+			if inMemory(db) {
+				return okay("the database is in memory")
+			}
 			info, err := os.Stat(realPath(db.Path()) + "-wal")
 			if errors.Is(err, fs.ErrNotExist) {
 				return okay("there is no WAL")
@@ -101,6 +107,9 @@ func checkIdentity(cfg Config) Check {
 		Name: FileIdentity, Cost: Moderate, Interval: time.Minute,
 		Timeout: cfg.ProbeWait + 10*time.Second,
 		Run: func(ctx context.Context, db *pool.DB) Result {
+			if inMemory(db) {
+				return okay("the database is in memory")
+			}
 			path := realPath(db.Path())
 			if _, err := os.Stat(path); err != nil {
 				return failed(remedyMoved, "the database file is not there: %v", err)

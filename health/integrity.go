@@ -79,12 +79,16 @@ type scan struct {
 func (s *scan) run(ctx context.Context, db *pool.DB) (res Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	info, err := os.Stat(realPath(db.Path()))
-	if err != nil {
-		return failed(remedyMoved, "the database file is not there: %v", err)
+	var bytes int64
+	if !inMemory(db) {
+		info, err := os.Stat(realPath(db.Path()))
+		if err != nil {
+			return failed(remedyMoved, "the database file is not there: %v", err)
+		}
+		bytes = info.Size()
 	}
-	err = onFresh(ctx, db, func(c *sqlite.Conn) (err error) {
-		if info.Size() <= s.wholeBytes {
+	err := onFresh(ctx, db, func(c *sqlite.Conn) (err error) {
+		if bytes <= s.wholeBytes {
 			res, err = s.whole(ctx, c)
 		} else {
 			res, err = s.tables(ctx, c)

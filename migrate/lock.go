@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/lidodb/lido/pool"
 )
 
 // lockSuffix is added to the database's name. See the package documentation.
@@ -15,9 +17,20 @@ const lockSuffix = "-migrate.lock"
 // errLocked is what tryLock answers when another holds the lock.
 var errLocked = errors.New("locked")
 
+// inMemory is the lock on all databases in memory.
+var inMemory = make(chan struct{}, 1)
+
 // lock waits until no one else migrates the database at path. The returned
 // function ends the lock.
 func lock(ctx context.Context, path string) (unlock func() error, err error) {
+	if path == pool.Memory { // no other process knows it
+		select {
+		case inMemory <- struct{}{}:
+			return func() error { <-inMemory; return nil }, nil
+		case <-ctx.Done():
+			return nil, fmt.Errorf("migrate: another goroutine is migrating a database in memory: %w", context.Cause(ctx))
+		}
+	}
 	// Two processes may know the file by different names.
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real

@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,8 +115,7 @@ func (k *checkpointer) run() {
 
 // onSchedule moves what there is, and truncates the WAL once it rests.
 func (k *checkpointer) onSchedule() {
-	info, err := os.Stat(k.db.path + "-wal")
-	if err != nil || info.Size() == 0 {
+	if k.db.walBytes() == 0 {
 		return
 	}
 	commits := k.db.commits.Load()

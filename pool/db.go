@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,17 +21,21 @@ import (
 // DB is one database file with one writer and a few readers. It implements
 // lido.Database, and all its methods are safe for concurrent use.
 type DB struct {
-	path    string
+	path    string // what it is called
+	name    string // what the engine opens
+	memory  bool   // it is in memory
 	cfg     Config
 	around  surroundings
-	file    fs.FileInfo // what the first connection has opened; nil before
+	opened  bool        // the first connection has been opened
+	file    fs.FileInfo // what that has opened; nil in memory
 	readers *Pool[*sqlite.Conn]
 	writer  *Pool[*sqlite.Conn] // nil if read-only
 	hadWAL  bool                // there was a -wal file before Open
 
-	// holder holds the lock of Config.Exclusive: opened before all others and
-	// closed after them. It is used for nothing else.
-	holder *sqlite.Conn
+	// holder holds the lock of Config.Exclusive, or a database in memory: opened
+	// before all others and closed after them. It is used for nothing else.
+	holder       *sqlite.Conn
+	removeFolder func() error // of a temporary database, or nil
 
 	started []Service
 	done    chan struct{} // closed when Close begins
@@ -78,6 +83,9 @@ var _ lido.Database = (*DB)(nil)
 // that cannot be written to or a setting that the engine does not take is
 // found here. Readers are opened when they are first needed.
 //
+// The path [Memory] is a new database in memory, an empty one a new temporary
+// file; see the package documentation.
+//
 // A program opens a file once: a second Open of the same file is refused until
 // the first is closed.
 func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
@@ -95,17 +103,15 @@ func open(ctx context.Context, path string, cfg Config, around surroundings) (*D
 	if cfg.Exclusive && around.exclusive == "" {
 		return nil, fmt.Errorf("pool: config: Exclusive is set, which SQLite does not offer on %s", runtime.GOOS)
 	}
-	path, err = resolve(path, cfg, around)
-	if err != nil {
+	db := &DB{cfg: cfg, around: around, trace: tracersOf(cfg.Tracer), done: make(chan struct{}), seam: seam.From(ctx)}
+	if err := db.locate(path); err != nil {
 		return nil, err
 	}
-	db := &DB{path: path, cfg: cfg, around: around, trace: tracersOf(cfg.Tracer), done: make(chan struct{}), seam: seam.From(ctx)}
 	db.group.time, db.group.memberTime = groupTime, groupMemberTime
 	if err := db.claim(); err != nil {
 		return nil, err
 	}
-	_, statErr := os.Stat(path + "-wal")
-	db.hadWAL = statErr == nil
+	db.hadWAL = db.hasWAL()
 	if err := db.open(ctx); err != nil {
 		// The caller's context may be what failed; closing must go on.
 		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
@@ -120,7 +126,7 @@ func open(ctx context.Context, path string, cfg Config, around surroundings) (*D
 func (db *DB) open(ctx context.Context) error {
 	// The writer first: readers cannot open a file that does not exist yet.
 	var err error
-	if db.cfg.Exclusive {
+	if db.held() {
 		if err := db.hold(ctx); err != nil {
 			return err
 		}
@@ -132,14 +138,11 @@ func (db *DB) open(ctx context.Context) error {
 		if err := db.tryOut(ctx, db.writer); err != nil {
 			return err
 		}
-		if db.file, err = os.Stat(db.path); err != nil {
-			return fmt.Errorf("pool: open: %w", err)
-		}
-		if err := db.checkForeignFile(ctx); err != nil {
+		if err := errors.Join(db.identify(), db.checkForeignFile(ctx)); err != nil {
 			return err
 		}
-	} else if db.file, err = os.Stat(db.path); err != nil {
-		return fmt.Errorf("pool: open: %w", err)
+	} else if err := db.identify(); err != nil {
+		return err
 	}
 	if db.readers, err = New(db.poolOptions("reader", db.cfg.MaxReaders, db.cfg.MinIdleReaders, true)); err != nil {
 		return err
@@ -167,19 +170,31 @@ func (db *DB) hold(ctx context.Context) (err error) {
 	if db.holder, err = db.connectAs(ctx, false, opt); err != nil {
 		return explainOpen(db.path, &db.cfg, fmt.Errorf("pool: %w", err))
 	}
+	return db.identify()
+}
+
+// identify notes which file the first connection has opened.
+func (db *DB) identify() (err error) {
+	db.opened = true
+	if db.memory {
+		return nil
+	}
 	if db.file, err = os.Stat(db.path); err != nil {
 		return fmt.Errorf("pool: open: %w", err)
 	}
 	return nil
 }
 
-// letGo gives the file to other processes, once the other connections are
-// closed.
-func (db *DB) letGo() error {
-	if db.holder == nil {
-		return nil
+// letGo gives the file to other processes, and removes one that is temporary,
+// once the other connections are closed.
+func (db *DB) letGo() (err error) {
+	if db.holder != nil {
+		err = db.holder.Close()
 	}
-	return db.holder.Close()
+	if db.removeFolder != nil {
+		err = errors.Join(err, db.removeFolder())
+	}
+	return err
 }
 
 // tryOut opens the first connection of p.
@@ -272,10 +287,13 @@ func (db *DB) connect(ctx context.Context, readOnly bool) (*sqlite.Conn, error) 
 
 func (db *DB) connectAs(ctx context.Context, readOnly bool, opt sqlite.Options) (*sqlite.Conn, error) {
 	opt.VFS = db.around.vfs
-	if db.cfg.Exclusive {
+	if db.cfg.Exclusive && !db.memory {
 		opt.VFS = db.around.exclusive
 	}
-	if db.file == nil {
+	if db.memory { // which cannot be mapped
+		opt.Pragmas = slices.DeleteFunc(opt.Pragmas, func(p sqlite.Pragma) bool { return p.Name == "mmap_size" })
+	}
+	if !db.opened {
 		if !readOnly {
 			opt.BeforePragmas = db.noteForeignFile
 		}
@@ -285,7 +303,7 @@ func (db *DB) connectAs(ctx context.Context, readOnly bool, opt sqlite.Options) 
 			return nil, err
 		}
 	}
-	return sqlite.Open(seam.With(ctx, db.seam), db.path, opt)
+	return sqlite.Open(seam.With(ctx, db.seam), db.name, opt)
 }
 
 // beforeClose runs Config.BeforeClose. It may be on a goroutine of the pool's own,
@@ -388,16 +406,18 @@ func (db *DB) Close(ctx context.Context) error {
 	return db.closeErr
 }
 
+func (db *DB) hasWAL() bool {
+	_, err := os.Lstat(db.path + "-wal")
+	return !db.memory && !errors.Is(err, fs.ErrNotExist)
+}
+
 // removeWAL opens and closes the file once more if a WAL is left that was not
 // there before, or that a writer of this pool has used: the writer may have been
 // closed for idleness long before the last reader, and readers make a WAL but
 // cannot remove it.
 func (db *DB) removeWAL(ctx context.Context) error {
 	wrote := db.writer != nil && db.writer.Stat().Created > 0
-	if db.hadWAL && !wrote {
-		return nil
-	}
-	if _, err := os.Stat(db.path + "-wal"); errors.Is(err, fs.ErrNotExist) {
+	if db.hadWAL && !wrote || !db.hasWAL() {
 		return nil
 	}
 	c, err := sqlite.Open(seam.With(context.WithoutCancel(ctx), db.seam), db.path, sqlite.Options{BusyTimeout: time.Second})

@@ -178,6 +178,23 @@
 // that is killed leaves a WAL that the next to open the file, exclusively or
 // not, recovers.
 //
+// # Databases in memory, and temporary ones
+//
+// Open with the path [Memory] (":memory:") makes a database in memory, and with
+// an empty path one in a file that only the pool knows. They are for tests, and
+// for data that need not last. Unlike with SQLite's own forms of these, all
+// connections share the database, and it has a WAL: snapshots beside a writer,
+// group commit, backups and package stdlib work as on a file. Each Open makes
+// another one.
+//
+// What differs. The database ends with Close, and with the process, at any
+// Synchronous. No other process can open it. Config.ReadOnly and MustExist are
+// refused. In memory, Path answers ":memory:", MmapBytes means nothing, and a
+// reader that pins the WAL pins memory. Backups need a Config.ScratchDir, and
+// health's checks of files have nothing to look at. A temporary file lies in a
+// folder of its own in [os.TempDir], 0700; what a process that was killed has
+// left there is removed by the next that opens a temporary database.
+//
 // # Two handles on connections
 //
 // Typed statements and closures are the usual way. [DB.AcquireReader],

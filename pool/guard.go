@@ -39,9 +39,6 @@ func theseSurroundings() surroundings {
 
 // resolve checks the path and makes it absolute.
 func resolve(path string, cfg Config, around surroundings) (string, error) {
-	if path == "" || path == ":memory:" {
-		return "", fmt.Errorf("pool: open %q: every connection of the pool would get a database of its own; name a file (in tests: pooltest.Open)", path)
-	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return "", fmt.Errorf("pool: open %s: %w", path, err)
@@ -134,12 +131,12 @@ var claims struct {
 func (db *DB) claim() error {
 	claims.Lock()
 	defer claims.Unlock()
-	info, statErr := os.Stat(db.path)
+	info, statErr := os.Stat(db.name)
 	for path, other := range claims.dbs {
 		// Each is looked at anew: the number of a file that was removed
 		// serves the next one that is created.
 		otherInfo, err := os.Stat(path)
-		same := path == db.path || (statErr == nil && err == nil && os.SameFile(info, otherInfo))
+		same := path == db.name || (statErr == nil && err == nil && os.SameFile(info, otherInfo))
 		if same && !(other.abandoned.Load() && other.drained()) {
 			return fmt.Errorf("pool: open %s: this program has the file open already (as %s); use that *pool.DB, or close it first", db.path, path)
 		}
@@ -147,15 +144,15 @@ func (db *DB) claim() error {
 	if claims.dbs == nil {
 		claims.dbs = make(map[string]*DB)
 	}
-	claims.dbs[db.path] = db
+	claims.dbs[db.name] = db
 	return nil
 }
 
 func (db *DB) unclaim() {
 	claims.Lock()
 	defer claims.Unlock()
-	if claims.dbs[db.path] == db {
-		delete(claims.dbs, db.path)
+	if claims.dbs[db.name] == db {
+		delete(claims.dbs, db.name)
 	}
 }
 
@@ -177,6 +174,9 @@ func (db *DB) drained() bool {
 //
 // https://www.sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
 func (db *DB) checkIdentity() error {
+	if db.memory {
+		return nil
+	}
 	now, err := os.Stat(db.path)
 	if err != nil {
 		return fmt.Errorf("pool: %s was moved or removed while it was open: put it back, or restart the program: %w", db.path, err)

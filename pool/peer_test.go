@@ -53,6 +53,14 @@ func peer(role, path string) int {
 			err = db.Close(ctx)
 		}
 		fmt.Println("closed", err)
+	case "temporary": // database, open until the input ends
+		db, err := pool.Open(ctx, "", pool.Config{})
+		if err == nil {
+			fmt.Println(db.Path())
+			err = db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error { return c.Exec(ctx, "CREATE TABLE t(x)") })
+		}
+		fmt.Println("open", err)
+		_, _ = io.Copy(io.Discard, os.Stdin)
 	case "write": // rows until it is killed
 		db, err := pool.Open(ctx, path, pool.Config{Exclusive: true})
 		for i := 0; err == nil; i++ {

@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"os"
 	"sync"
 	"time"
 
@@ -108,10 +107,7 @@ func (db *DB) Stat() Stat {
 	if n := db.lastCommit.Load(); n != 0 {
 		s.LastCommit = time.Unix(0, n)
 	}
-	// Looking at the name is safe; opening the file would drop its locks.
-	if info, err := os.Stat(db.path + "-wal"); err == nil {
-		s.WALBytes = info.Size()
-	}
+	s.WALBytes = db.walBytes()
 	state, _ := db.walState()
 	s.WALFrames, s.WALMoved = state.Frames, state.Moved
 	db.checkpoints.mu.Lock()

@@ -3,6 +3,12 @@ package sqlite
 import (
 	"runtime/debug"
 	"sync"
+	"unsafe"
+
+	"modernc.org/libc"
+	lib "modernc.org/sqlite/lib"
+
+	"github.com/lidodb/lido/internal/memvfs"
 )
 
 // WALState is what the shared memory of a WAL database says at one moment.
@@ -27,7 +33,7 @@ type WALState struct {
 type walView struct {
 	mu    sync.Mutex
 	index uintptr // the wal-index's first page, or 0
-	locks uintptr // the record of the locks that the connection holds there
+	locks uintptr // a bit for each lock that the connection holds shared there
 }
 
 // Offsets in the wal-index's header, of 32-bit numbers but for the page size.
@@ -40,6 +46,49 @@ const (
 	walFirstRead  = 3 // the number of the lock on the first read mark
 	walRegionSize = 32768
 )
+
+// viewWAL notes where the wal-index is mapped, if the connection uses one and
+// its file is of a VFS that is known: another may have put anything there.
+func (c *Conn) viewWAL() {
+	c.forgetWAL()
+	file := c.filePointer()
+	if file == 0 {
+		return
+	}
+	vfs := c.vfsName()
+	held := unixHeld(file, vfs)
+	if vfs == memvfs.Name {
+		held = file + memvfs.HeldOffset
+	}
+	if held == 0 {
+		return
+	}
+	methods := (*lib.Tsqlite3_io_methods)(pointer((*lib.Tsqlite3_file)(pointer(file)).FpMethods))
+	shmMap := *(*func(*libc.TLS, uintptr, int32, int32, int32, uintptr) int32)(unsafe.Pointer(&struct{ f uintptr }{methods.FxShmMap}))
+	out := malloc(c.tls, 8)
+	defer free(c.tls, out)
+	if rc := shmMap(c.tls, file, 0, walRegionSize, 0, out); rc != lib.SQLITE_OK {
+		return
+	}
+	c.wal.mu.Lock()
+	defer c.wal.mu.Unlock()
+	c.wal.index, c.wal.locks = uintptrAt(out), held
+}
+
+// vfsName is the name of the VFS, those that are stacked on others included.
+//
+// https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntlvfsname
+func (c *Conn) vfsName() string {
+	out := malloc(c.tls, 8)
+	defer free(c.tls, out)
+	*(*uintptr)(pointer(out)) = 0
+	if rc := lib.Xsqlite3_file_control(c.tls, c.db, 0, lib.SQLITE_FCNTL_VFSNAME, out); rc != lib.SQLITE_OK {
+		return ""
+	}
+	name := uintptrAt(out)
+	defer free(c.tls, name)
+	return libc.GoString(name)
+}
 
 // WALState looks at the write-ahead log without a lock and without a system
 // call. Any goroutine may call it at any time; the numbers are those of one
@@ -66,7 +115,7 @@ func (c *Conn) WALState() (s WALState, ok bool) {
 	s.Frames, s.Moved = at(walFrames), at(walMoved)
 	// The two change one after the other when the WAL begins anew.
 	s.Moved = min(s.Moved, s.Frames)
-	held := c.heldReadLocks()
+	held := *(*uint16)(pointer(c.wal.locks))
 	for i := range walReaders {
 		if held&(1<<(walFirstRead+i)) == 0 {
 			continue

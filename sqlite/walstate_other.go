@@ -2,5 +2,5 @@
 
 package sqlite
 
-func (c *Conn) viewWAL()              {}
-func (c *Conn) heldReadLocks() uint16 { return 0 }
+// unixHeld knows the layout of unix files only.
+func unixHeld(uintptr, string) uintptr { return 0 }

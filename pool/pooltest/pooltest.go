@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/migrate"
 	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/sqlite"
@@ -54,8 +55,52 @@ func Open(t testing.TB, fsys fs.FS, cfg ...pool.Config) *pool.DB {
 	return OpenPath(t, path, cfg...)
 }
 
-// OpenPath is Open for a file that the test has prepared itself, or for one
-// that does not exist yet.
+// OpenMemory is Open for a database in memory, which has no files and goes with
+// the test. It is examined before it is closed. [Faults] do not reach it.
+func OpenMemory(t testing.TB, fsys fs.FS, cfg ...pool.Config) *pool.DB {
+	t.Helper()
+	if len(cfg) > 1 {
+		t.Fatalf("pooltest: OpenMemory takes one pool.Config, got %d", len(cfg))
+	}
+	var c pool.Config
+	if len(cfg) > 0 {
+		c = cfg[0]
+	}
+	if fsys != nil {
+		image, err := migrated(fsys)
+		if err != nil {
+			t.Fatalf("pooltest: %v", err)
+		}
+		path := filepath.Join(t.TempDir(), "template.db")
+		if err := os.WriteFile(path, image, 0o600); err != nil {
+			t.Fatalf("pooltest: %v", err)
+		}
+		prepare := c.Prepare
+		c.Prepare = func(ctx context.Context, db *pool.DB) error {
+			err := fill(ctx, db, path)
+			if err == nil && prepare != nil {
+				err = prepare(ctx, db)
+			}
+			return err
+		}
+	}
+	return OpenPath(t, pool.Memory, c)
+}
+
+// fill copies the database at path into db.
+func fill(ctx context.Context, db *pool.DB, path string) error {
+	template, err := sqlite.Open(ctx, path, sqlite.Options{ReadOnly: true, Immutable: true})
+	if err != nil {
+		return err
+	}
+	err = db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error {
+		return template.Backup(ctx, c, sqlite.BackupOptions{})
+	})
+	return errors.Join(err, template.Close())
+}
+
+// OpenPath is Open for a file that the test has prepared itself, for one that
+// does not exist yet, or for the other paths that pool.Open takes.
 func OpenPath(t testing.TB, path string, cfg ...pool.Config) *pool.DB {
 	t.Helper()
 	var c pool.Config
@@ -68,22 +113,30 @@ func OpenPath(t testing.TB, path string, cfg ...pool.Config) *pool.DB {
 	}
 	t.Cleanup(func() {
 		t.Helper()
-		if err := examine(db); err != nil {
+		if err := examine(db, path == "" || path == pool.Memory); err != nil {
 			t.Errorf("pooltest: after the test: %v", err)
 		}
 	})
 	return db
 }
 
-// examine closes db and looks at what is left of it.
-func examine(db *pool.DB) error {
+// examine closes db and looks at what is left of it. Of one that is private to
+// the pool nothing is, so it is looked at before.
+func examine(db *pool.DB, private bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
+	if private {
+		err := db.WithWriter(ctx, func(_ context.Context, c *sqlite.Conn) error { return check(c) })
+		if errors.Is(err, lido.ErrClosed) {
+			err = nil // by the test
+		}
+		return errors.Join(err, db.Close(ctx))
+	}
 	if err := db.Close(ctx); err != nil {
 		return err
 	}
 	// Read-write: a read-only connection does not check CHECK constraints.
-	c, err := sqlite.Open(context.Background(), db.Path(), sqlite.Options{})
+	c, err := sqlite.Open(context.Background(), db.Path(), sqlite.Options{OnOpen: db.Config().OnConnect})
 	if err != nil {
 		return err
 	}
