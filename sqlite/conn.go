@@ -24,6 +24,7 @@ type Conn struct {
 	tls    *libc.TLS // the engine's view of a thread; goes with the connection
 	db     uintptr   // sqlite3*
 	file   uintptr   // sqlite3_file* of the platform's VFS, or 0
+	memory uintptr   // sqlite3_file* of a database in shared memory, or 0
 	handle uintptr   // what callbacks are given to find this Conn
 
 	openCount int // statements handed out and not closed

@@ -7,6 +7,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/memvfs"
 )
 
 // A fault in mapped memory arrives as a panic while SetPanicOnFault is on for
@@ -43,6 +44,11 @@ func (c *Conn) guard(before bool, err *error, other ...*Conn) {
 		c.faulted, c.broken = true, broken
 		c.dropLocks()
 		c.settleLost()
+		if c.memory != 0 {
+			c.forgetWAL() // it may be freed
+			memvfs.Abandon(c.tls, c.memory)
+			c.memory = 0
+		}
 	}
 	if !isFault {
 		panic(r)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/internal/ended"
+	"github.com/lidodb/lido/internal/memvfs"
 	"github.com/lidodb/lido/internal/seam"
 )
 
@@ -172,6 +173,9 @@ func (c *Conn) connect(ctx context.Context, opt Options) (err error) {
 	}
 	if opt.VFS == "" || opt.VFS == ExclusiveVFS { // whose files are laid out alike
 		c.file = c.filePointer()
+	}
+	if opt.VFS == memvfs.Name {
+		c.memory = c.filePointer()
 	}
 	c.installSeam()
 	if err := c.configure(lib.SQLITE_DBCONFIG_DEFENSIVE, true); err != nil {

@@ -103,13 +103,18 @@ func fileSize(_ *libc.TLS, at, out uintptr) int32 {
 }
 
 func fileClose(tls *libc.TLS, at uintptr) int32 {
-	s := (*slot)(pointer(at))
+	Abandon(tls, at)
+	*(*slot)(pointer(at)) = slot{}
+	return lib.SQLITE_OK
+}
+
+// Abandon closes the file at that address, in the engine's memory, behind the
+// engine's back: of a connection that must not be entered any more.
+func Abandon(tls *libc.TLS, at uintptr) {
 	h := handleOf(at)
 	h.file.shm.unmap(tls, h)
 	h.file.locks.unlock(h, lib.SQLITE_LOCK_NONE)
-	h.forget(s.number)
-	*s = slot{}
-	return lib.SQLITE_OK
+	h.forget((*slot)(pointer(at)).number)
 }
 
 func fileControl(tls *libc.TLS, _ uintptr, op int32, arg uintptr) int32 {

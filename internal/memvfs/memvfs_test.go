@@ -187,3 +187,34 @@ func TestEverythingAtOnceUnderTheCollector(t *testing.T) {
 	want(t, w, "SELECT count(*) FROM t", "600")
 	want(t, w, "PRAGMA integrity_check", "ok")
 }
+
+// A panic of a collation goes through the engine, which must not be entered
+// again on that connection.
+func TestAConnectionThatIsGivenUpHoldsNothing(t *testing.T) {
+	name := memvfs.NewName()
+	a, b := open(t, name, "wal", false), open(t, name, "", false)
+	if err := a.CreateCollation("bad", func(string, string) int { panic("bad") }); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, a, "CREATE TABLE t(x); BEGIN IMMEDIATE; INSERT INTO t VALUES ('a'), ('b')")
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		_ = a.Exec(t.Context(), "SELECT x FROM t ORDER BY x COLLATE bad")
+	}()
+	if !a.Faulted() {
+		t.Fatal("the connection goes on")
+	}
+	if _, ok := a.WALState(); ok {
+		t.Error("memory that may be freed is looked at")
+	}
+	exec(t, b, "INSERT INTO t VALUES ('c')")
+	want(t, b, "SELECT count(*) FROM t", "1")
+	if err := errors.Join(a.Close(), b.Close()); err != nil {
+		t.Error(err)
+	}
+	gone(t)
+}
