@@ -79,7 +79,13 @@ func faultConfigs() []pool.Config {
 	full.Synchronous = pool.SynchronousFull
 	alone.NoGroupCommit, alone.MmapBytes = true, -1
 	small.WALAutocheckpointPages, small.Synchronous = 4, pool.SynchronousFull
-	return []pool.Config{base, full, alone, small}
+	cfgs := []pool.Config{base, full, alone, small}
+	if sqlite.ExclusiveVFS != "" {
+		exclusive := full
+		exclusive.Exclusive = true
+		cfgs = append(cfgs, exclusive)
+	}
+	return cfgs
 }
 
 // books is what callers were told, by the row that they wrote.
