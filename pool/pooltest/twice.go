@@ -38,6 +38,18 @@ func (d twice) Write(ctx context.Context, fn func(ctx context.Context, tx lido.T
 	return rehearse(ctx, d.Database.Write, fn)
 }
 
+// Batch runs fn in a transaction that is rolled back, and then in another that
+// may be shared. On a database without Batch it is Write.
+func (d twice) Batch(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) error) error {
+	run := d.Database.Write
+	if b, ok := d.Database.(interface {
+		Batch(context.Context, func(context.Context, lido.Tx) error) error
+	}); ok {
+		run = b.Batch
+	}
+	return rehearse(ctx, run, fn)
+}
+
 type transact func(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) error) error
 
 func rehearse(ctx context.Context, run transact, fn func(ctx context.Context, tx lido.Tx) error) error {
