@@ -117,11 +117,13 @@ func (f *Injector) Corrupt(query string) (cancel func()) {
 }
 
 // AbortGroup has the engine throw away the next transaction that several writes
-// share, after the first of them ran and while a later one runs. Nobody is told
-// success for what was lost: single writes are run again, and so are Batch
-// closures. What the test sees is that its closures ran twice, and that each
-// row is there once. cancel takes the fault back if there was no such
-// transaction; done is closed when it has struck.
+// share, while one that is not the first of them runs. Nobody is told success
+// for what was lost: single writes run again, and so do Batch closures that had
+// run before, and each row is there once. A Batch closure that is running at
+// that moment gets lido.ErrInterrupted from its statement, and fails with it.
+//
+// done is closed when the fault has struck; cancel takes it back if there was no
+// such transaction.
 func (f *Injector) AbortGroup() (done <-chan struct{}, cancel func()) {
 	struck := make(chan struct{})
 	return struck, f.until(f.arm(&stop{inGroup: true, code: codeInterrupt, met: func() { close(struck) }}))

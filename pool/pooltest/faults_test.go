@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -330,35 +331,91 @@ func TestACommitOfUnknownOutcomeIsLostOrKept(t *testing.T) {
 	}
 }
 
-func TestAnAbortedGroupIsRunAgain(t *testing.T) {
-	t.Parallel()
-	db := pooltest.Open(t, itemSchema)
-	struck, _ := pooltest.Faults(t, db).AbortGroup()
+// together starts each write while the writer is held, so that they share a
+// transaction.
+func together(t *testing.T, db *pool.DB, writes ...func() error) []error {
+	t.Helper()
 	writer, err := db.AcquireWriter(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	errs := make([]error, 5)
+	errs := make([]error, len(writes))
 	var wg sync.WaitGroup
-	for i := range errs {
-		wg.Go(func() { errs[i] = insert(t.Context(), db, fmt.Sprint(i)) })
-	}
-	for deadline := time.Now().Add(10 * time.Second); db.Stat().Queued < len(errs); runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatal("the writes did not queue up")
+	for i, write := range writes {
+		wg.Go(func() { errs[i] = write() })
+		for deadline := time.Now().Add(10 * time.Second); db.Stat().Queued <= i; runtime.Gosched() {
+			if time.Now().After(deadline) {
+				t.Fatal("the writes did not queue up")
+			}
 		}
 	}
 	writer.Release()
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		t.Error(err)
+	return errs
+}
+
+func TestAnAbortedGroupIsRunAgain(t *testing.T) {
+	t.Parallel()
+	for struckMember := range 2 { // the closure is the first, or it is what the engine stops
+		db := pooltest.Open(t, itemSchema)
+		struck, _ := pooltest.Faults(t, db).AbortGroup()
+		runs := 0
+		single := func(name string) func() error {
+			return func() error { return insert(t.Context(), db, name) }
+		}
+		writes := []func() error{single("a"), single("b"), single("c")}
+		writes = slices.Insert(writes, struckMember, func() error {
+			return db.Batch(t.Context(), func(ctx context.Context, tx lido.Tx) error {
+				runs++
+				return insert(ctx, tx, "closure")
+			})
+		})
+		errs := together(t, db, writes...)
+		select {
+		case <-struck:
+		default:
+			t.Error("no group was aborted")
+		}
+		want := int64(4)
+		if struckMember == 1 {
+			want = 3
+			if !errors.Is(errs[1], lido.ErrInterrupted) || runs != 1 {
+				t.Errorf("the closure ran %d times and says %v", runs, errs[1])
+			}
+			errs[1] = nil
+		} else if runs != 2 {
+			t.Errorf("the closure ran %d times", runs)
+		}
+		if err := errors.Join(errs...); err != nil {
+			t.Error(err)
+		}
+		wantCount(t, db, want)
 	}
-	select {
-	case <-struck:
-	default:
-		t.Error("no group was aborted")
+}
+
+func TestAFullDiskFailsEveryWriteOfAGroup(t *testing.T) {
+	t.Parallel()
+	db := pooltest.Open(t, itemSchema)
+	f := pooltest.Faults(t, db)
+	var writes []func() error
+	for i := range 3 {
+		writes = append(writes, func() error { return insert(t.Context(), db, fmt.Sprint(i)) })
 	}
-	wantCount(t, db, 5)
+	free := f.DiskFull()
+	for _, err := range together(t, db, writes...) {
+		if !errors.Is(err, lido.ErrFull) || !errors.Is(err, lido.ErrGroupAborted) {
+			t.Error(err)
+		}
+	}
+	wantCount(t, db, 0)
+	free()
+	f.LoseCommit(pooltest.Kept)
+	for _, err := range together(t, db, writes...) {
+		if !errors.Is(err, lido.ErrCommitUnknown) {
+			t.Error(err)
+		}
+	}
+	wantCount(t, db, 3)
 }
 
 func TestAProgramThatOpensItsOwnDatabaseIsWithinReach(t *testing.T) {

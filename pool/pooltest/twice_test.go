@@ -31,10 +31,21 @@ func TestTwiceRunsEveryClosureTwiceAndKeepsOneRun(t *testing.T) {
 	if err != nil || reads != 2 {
 		t.Error(reads, err)
 	}
+	batches := 0
+	batch := twice.(interface {
+		Batch(context.Context, func(context.Context, lido.Tx) error) error
+	}).Batch
+	err = batch(t.Context(), func(ctx context.Context, tx lido.Tx) error {
+		batches++
+		return insert(ctx, tx, "batch")
+	})
+	if err != nil || batches != 2 {
+		t.Error(batches, err)
+	}
 	if err := insert(t.Context(), twice, "b"); err != nil { // no closure: once
 		t.Error(err)
 	}
-	wantCount(t, db, 2)
+	wantCount(t, db, 3)
 }
 
 func TestTwiceDoesNotRepeatAClosureThatFails(t *testing.T) {
