@@ -90,10 +90,8 @@ func faultConfigs() []pool.Config {
 
 // books is what callers were told, by the row that they wrote.
 type books struct {
-	mu      sync.Mutex
-	told    map[string]error
-	reads   int
-	refused int
+	mu   sync.Mutex
+	told map[string]error
 }
 
 func (b *books) note(err error, names ...string) {
@@ -130,7 +128,6 @@ func (b *books) check(found map[string]bool) (wrong []string) {
 func (b *books) look(found map[string]bool) (wrong []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.reads++
 	for name, err := range b.told {
 		if err == nil && !found[name] {
 			wrong = append(wrong, "a read misses "+name+", which was acknowledged")
