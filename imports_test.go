@@ -36,22 +36,23 @@ func imports(t *testing.T, pkg string) []string {
 // allows, and nothing else outside the standard library.
 func TestImportsPointDown(t *testing.T) {
 	for pkg, allowed := range map[string][]string{
-		"":                  {module + "/internal/seal"},
-		"/internal/seal":    {},
-		"/internal/convert": {module},
-		"/internal/ended":   {},
-		"/internal/callers": {},
-		"/internal/seam":    {},
-		"/gen":              {module},
-		"/internal/memvfs":  {"modernc.org/sqlite/lib", "modernc.org/libc"},
-		"/sqlite":           {module, module + "/internal/convert", module + "/internal/ended", module + "/internal/memvfs", module + "/internal/seam", "modernc.org/sqlite/lib", "modernc.org/libc"},
-		"/pool":             {module, module + "/sqlite", module + "/internal/callers", module + "/internal/convert", module + "/internal/ended", module + "/internal/memvfs", module + "/internal/seal", module + "/internal/seam", "github.com/jackc/puddle/v2"},
-		"/pool/slogtrace":   {module, module + "/pool", module + "/sqlite"},
-		"/stdlib":           {module, module + "/sqlite", module + "/pool", module + "/internal/convert"},
-		"/migrate":          {module, module + "/sqlite", module + "/pool", module + "/stdlib", "github.com/pressly/goose/v3", "github.com/pressly/goose/v3/database", "golang.org/x/sys/unix", "golang.org/x/sys/windows"},
-		"/schema":           {module + "/pool", module + "/migrate"},
-		"/backup":           {module, module + "/sqlite", module + "/pool", "github.com/klauspost/compress/zstd", "golang.org/x/sys/unix", "golang.org/x/sys/windows"},
-		"/health":           {module, module + "/sqlite", module + "/pool", "golang.org/x/sys/unix"},
+		"":                   {module + "/internal/seal"},
+		"/internal/seal":     {},
+		"/internal/convert":  {module},
+		"/internal/ended":    {},
+		"/internal/callers":  {},
+		"/internal/seam":     {},
+		"/internal/faultvfs": {module + "/internal/seam", "modernc.org/sqlite/lib", "modernc.org/libc"},
+		"/gen":               {module},
+		"/internal/memvfs":   {"modernc.org/sqlite/lib", "modernc.org/libc"},
+		"/sqlite":            {module, module + "/internal/convert", module + "/internal/ended", module + "/internal/memvfs", module + "/internal/seam", "modernc.org/sqlite/lib", "modernc.org/libc"},
+		"/pool":              {module, module + "/sqlite", module + "/internal/callers", module + "/internal/convert", module + "/internal/ended", module + "/internal/memvfs", module + "/internal/seal", module + "/internal/seam", "github.com/jackc/puddle/v2"},
+		"/pool/slogtrace":    {module, module + "/pool", module + "/sqlite"},
+		"/stdlib":            {module, module + "/sqlite", module + "/pool", module + "/internal/convert"},
+		"/migrate":           {module, module + "/sqlite", module + "/pool", module + "/stdlib", "github.com/pressly/goose/v3", "github.com/pressly/goose/v3/database", "golang.org/x/sys/unix", "golang.org/x/sys/windows"},
+		"/schema":            {module + "/pool", module + "/migrate"},
+		"/backup":            {module, module + "/sqlite", module + "/pool", "github.com/klauspost/compress/zstd", "golang.org/x/sys/unix", "golang.org/x/sys/windows"},
+		"/health":            {module, module + "/sqlite", module + "/pool", "golang.org/x/sys/unix"},
 	} {
 		for _, path := range imports(t, module+pkg) {
 			if !slices.Contains(allowed, path) {
@@ -65,7 +66,7 @@ func TestImportsPointDown(t *testing.T) {
 // programs that do not ask for them.
 func TestAProgramWithPoolAndGenLinksNothingElse(t *testing.T) {
 	for _, path := range goList(t, "-deps", module+"/pool", module+"/gen") {
-		for _, heavy := range []string{"sqlc", "goose", "minio", "prometheus", "opentelemetry", "go.opentelemetry.io", "klauspost", module + "/backup", module + "/health", module + "/migrate", module + "/stdlib"} {
+		for _, heavy := range []string{"sqlc", "goose", "minio", "prometheus", "opentelemetry", "go.opentelemetry.io", "klauspost", module + "/backup", module + "/health", module + "/migrate", module + "/stdlib", module + "/internal/faultvfs"} {
 			if strings.Contains(path, heavy) {
 				t.Errorf("pool and gen link %s", path)
 			}
