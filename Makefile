@@ -51,6 +51,7 @@ run: engine ## serve the ledger, with sample books; ADDR=127.0.0.1:8080 DATA=dat
 .PHONY: test
 test: engine ## run all tests
 	$(GO) test ./...
+	cd suites && $(GO) test ./...
 
 .PHONY: race
 race: ## run all tests under the race detector
@@ -79,9 +80,11 @@ lint: engine ## gofmt, go vet, staticcheck
 		echo "compiling sqlc: three to five minutes, this once" >&2; fi
 	$(GO) vet -tags sqlc ./cmd/lido
 	cd bench && $(GO) vet ./...
+	cd suites && $(GO) vet ./...
 	GOBIN=$(CURDIR)/bin $(GO) install $(STATICCHECK)
 	bin/staticcheck ./...
 	cd bench && ../bin/staticcheck ./...
+	cd suites && ../bin/staticcheck ./...
 
 .PHONY: check-hledger
 check-hledger: engine ## compare the ledger's balances with hledger's own
@@ -134,6 +137,10 @@ bench-load: engine ## measure writes from many goroutines, with and without grou
 bench: engine ## measure typed calls against the engine alone and sqlc on the stock driver
 	cd bench && $(GO) run . -rounds $(BENCHROUNDS) -time $(BENCHTIME)
 
+.PHONY: suites
+suites: engine ## run other projects' tests through package stdlib; SUITES=goose,river SHORT=1 BASELINE=1 LIDO_SUITES=folder
+	cd suites && $(GO) run . $(if $(SHORT),-short) $(if $(BASELINE),-baseline) -only "$(SUITES)"
+
 .PHONY: new-module
 new-module: engine ## lay a new module beside this one with lido init, and run it
 	scripts/new-module.sh
@@ -161,6 +168,7 @@ ci: ## everything that CI runs
 	$(MAKE) fuzz-short CASES=1000
 	$(MAKE) bench BENCHROUNDS=1 BENCHTIME=20ms
 	$(MAKE) bench-load LOADTIME=100ms
+	$(MAKE) suites SHORT=1
 	$(MAKE) quick-start
 	$(MAKE) new-module
 
