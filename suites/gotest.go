@@ -77,11 +77,10 @@ func (s suite) goTest(ctx context.Context, opt options, from origin, expected []
 	if readErr != nil || err != nil && !errors.As(err, &exit) {
 		return nil, errors.Join(readErr, err)
 	}
-	results := leaves(events)
-	if len(results) == 0 {
+	if len(events) == 0 {
 		return nil, fmt.Errorf("go test ran nothing: %w: %s", err, stderr.String())
 	}
-	return results, nil
+	return leaves(events), nil
 }
 
 // skipFlags are regular expressions of the tests that are not to be started.
@@ -186,12 +185,7 @@ func leaves(list []*record) []result {
 			}
 		}
 	}
-	root := ""
-	for _, rec := range list {
-		if root == "" || len(rec.pkg) < len(root) && rec.pkg != "" {
-			root = rec.pkg
-		}
-	}
+	root := commonFolder(list)
 	var out []result
 	for _, rec := range list {
 		c := below[[2]string{rec.pkg, rec.test}]
@@ -224,4 +218,19 @@ func parent(test string) (string, bool) {
 		return "", false
 	}
 	return test[:i], true
+}
+
+// commonFolder is the longest import path that all packages lie in.
+func commonFolder(list []*record) string {
+	common := list[0].pkg
+	for _, rec := range list {
+		for common != "" && rec.pkg != common && !strings.HasPrefix(rec.pkg, common+"/") {
+			if i := strings.LastIndexByte(common, '/'); i >= 0 {
+				common = common[:i]
+			} else {
+				common = ""
+			}
+		}
+	}
+	return common
 }

@@ -54,8 +54,8 @@ func (s suite) find(ctx context.Context, opt options) (origin, error) {
 		return origin{why: "takes long"}, nil
 	}
 	if opt.folder != "" {
-		root := filepath.Join(opt.folder, s.name)
-		if _, err := os.Stat(root); err == nil {
+		root, err := filepath.EvalSymlinks(filepath.Join(opt.folder, s.name))
+		if err == nil {
 			return origin{root: root, dir: filepath.Join(root, s.dir), version: "folder"}, nil
 		}
 	}
@@ -96,6 +96,9 @@ func (s suite) measure(ctx context.Context, opt options, from origin) (outcome, 
 		}
 	}
 	results, err := tests(ctx, opt, from)
+	if err == nil && len(results) == 0 {
+		err = errors.New("no test ran")
+	}
 	if err != nil {
 		return outcome{}, err
 	}

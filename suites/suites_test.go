@@ -8,6 +8,26 @@ import (
 	"testing"
 )
 
+func TestPackagesAreNamedByTheirFolder(t *testing.T) {
+	for _, c := range []struct {
+		packages []string
+		want     string
+	}{
+		{[]string{"m/p"}, "m/p"},
+		{[]string{"m/p", "m/p/q", "m/p"}, "m/p"},
+		{[]string{"m/api", "m/apis", "m/core/x"}, "m"},
+		{[]string{"m/p", "n/p"}, ""},
+	} {
+		var list []*record
+		for _, pkg := range c.packages {
+			list = append(list, &record{pkg: pkg})
+		}
+		if got := commonFolder(list); got != c.want {
+			t.Errorf("%v: got %q, want %q", c.packages, got, c.want)
+		}
+	}
+}
+
 func TestImportsOfDriversAreReplaced(t *testing.T) {
 	for name, c := range map[string]struct{ before, lido, stock string }{
 		"blank": {

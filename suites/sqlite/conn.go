@@ -62,6 +62,7 @@ type lidoConn interface {
 	driver.Pinger
 	driver.SessionResetter
 	driver.Validator
+	driver.NamedValueChecker
 }
 
 // conn changes the type of errors and nothing else.

@@ -17,12 +17,14 @@ import (
 )
 
 // Driver opens data source names; see the package documentation.
-type Driver struct{}
+type Driver struct {
+	declared bool // values as the declared types of their columns say
+}
 
 // The suites import a driver for this effect and name it in sql.Open.
 func init() {
 	sql.Register("sqlite", &Driver{})
-	sql.Register("sqlite3", &Driver{})
+	sql.Register("sqlite3", &Driver{declared: true})
 }
 
 // OpenConnector parses dsn; the database is opened when it is first needed.
@@ -59,6 +61,14 @@ type connector struct {
 	inner driver.Connector
 }
 
+// options of package stdlib.
+func (c *connector) options() []stdlib.Option {
+	if c.driver.declared || c.source.intToTime {
+		return []stdlib.Option{stdlib.WithDeclaredTypes()}
+	}
+	return nil
+}
+
 // Connect opens the database on the first call.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	c.mu.Lock()
@@ -68,7 +78,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		if err != nil {
 			return nil, stock(err)
 		}
-		c.base, c.inner = base, stdlib.NewConnector(base.pool)
+		c.base, c.inner = base, stdlib.NewConnector(base.pool, c.options()...)
 	}
 	made, err := c.inner.Connect(ctx)
 	if err != nil {

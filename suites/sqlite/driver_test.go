@@ -117,3 +117,20 @@ func TestErrorsHaveTheShapeOfTheStockDriver(t *testing.T) {
 		t.Error("it is no longer Lido's")
 	}
 }
+
+func TestTheNameOfTheDriverDecidesOnDeclaredTypes(t *testing.T) {
+	for name, want := range map[string]any{"sqlite": int64(1), "sqlite3": true} {
+		db, err := sql.Open(name, ":memory:")
+		if err != nil {
+			t.Fatal(err)
+		}
+		exec(t, db, "CREATE TABLE t (a BOOLEAN); INSERT INTO t VALUES (1)")
+		var got any
+		if err := db.QueryRow("SELECT a FROM t").Scan(&got); err != nil || got != want {
+			t.Errorf("%s: got %v (%T), %v", name, got, got, err)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

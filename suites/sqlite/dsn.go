@@ -17,6 +17,8 @@ type source struct {
 	name    string // of a file, or of a memory database that is shared; else empty
 	config  pool.Config
 	pragmas []string
+
+	intToTime bool
 }
 
 // parse understands the names that the pure Go drivers and mattn's know.
@@ -44,6 +46,7 @@ func parse(dsn string) (source, error) {
 	case params.Get("cache") == "shared":
 		s.name = "memory " + name
 	}
+	s.intToTime = params.Get("_inttotime") != ""
 	s.config.ReadOnly = params.Get("mode") == "ro"
 	for _, key := range []string{"_busy_timeout", "_timeout"} {
 		if v := params.Get(key); v != "" {
