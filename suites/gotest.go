@@ -38,7 +38,7 @@ func (s suite) goTest(ctx context.Context, opt options, from origin, expected []
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"test", "-json", "-count=1", "-vet=off", "-timeout=10m"}
+	args := []string{"test", "-json", "-count=1", "-vet=off", "-timeout=30m"}
 	if run := cmp.Or(opt.run, s.run); run != "" {
 		args = append(args, "-run="+run)
 	}
