@@ -49,3 +49,23 @@ type Database interface {
 	// the transaction is committed, as durable as the database's setting says.
 	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
 }
+
+// Batcher is a Database on which closures may share a commit with others that
+// are written at the same time.
+type Batcher interface {
+	// Batch runs fn as Write does, with one difference: fn may run more than
+	// once. Each time it finds nothing of the time before in the database. What
+	// it leaves elsewhere, such as a variable it adds to, it must be able to do
+	// again.
+	Batch(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
+}
+
+// Batch runs fn in one atomic transaction, for which it may run fn more than
+// once: that of db.Batch, if db is a [Batcher], and otherwise of db.Write. When
+// it returns nil the transaction is committed.
+func Batch(ctx context.Context, db Database, fn func(ctx context.Context, tx Tx) error) error {
+	if b, ok := db.(Batcher); ok {
+		return b.Batch(ctx, fn)
+	}
+	return db.Write(ctx, fn)
+}

@@ -36,7 +36,8 @@ type fate struct {
 	poisoned error // why the engine threw it away
 
 	// A member of a group has no more time than until, if that is not zero.
-	// late says that a call in it was refused or stopped for that.
+	// late says that a call in it was refused or stopped for that, or that the
+	// closure was interrupted and the group is lost.
 	until time.Time
 	late  bool
 }
@@ -265,11 +266,11 @@ func (t *tx) note(err error) {
 	if t.ended.Load() {
 		return
 	}
-	f := t.fate
-	if f.poisoned == nil && !t.conn.InTransaction() {
+	f, lost := t.fate, !t.conn.InTransaction()
+	if f.poisoned == nil && lost {
 		f.poisoned = err
 	}
-	if !f.until.IsZero() && time.Now().After(f.until) && errors.Is(err, lido.ErrInterrupted) {
+	if !f.until.IsZero() && errors.Is(err, lido.ErrInterrupted) && (lost || time.Now().After(f.until)) {
 		f.late = true
 	}
 }

@@ -71,7 +71,7 @@ func (g *generator) checkNames() error {
 		methods.add(own, "Lido's own "+own, "")
 	}
 	if *g.opts.EmitStore {
-		for _, own := range []string{"Read", "Write", "db"} {
+		for _, own := range []string{"Read", "Write", "Batch", "db"} {
 			methods.add(own, "the method "+own+" of "+store, "")
 		}
 	}

@@ -152,6 +152,8 @@ func TestTwoThingsOfOneNameAreRefusedWithTheOptionThatHelps(t *testing.T) {
 		want    string
 	}{
 		{"", nil, []string{"Read"}, "the method Read of Store and the query Read (queries/items.sql:1) are both called Read; give the query another name"},
+		{"", nil, []string{"Batch"}, "the method Batch of Store and the query Batch (queries/items.sql:1) are both called Batch; give the query another name"},
+		{`{"emit_store": false}`, nil, []string{"Batch"}, ""},
 		{"", nil, []string{"Savepoint"}, "Lido's own Savepoint and the query Savepoint (queries/items.sql:1) are both called Savepoint"},
 		{`{"store_name": "Item"}`, nil, nil, "the generated type Item and the model of table items are both called Item; set the option store_name"},
 		{`{"rename": {"item": "Queries"}}`, nil, nil, "Lido's own Queries and the model of table items are both called Queries; set the option rename"},

@@ -91,7 +91,7 @@ func (s surface) addMethod(d *ast.FuncDecl) {
 	if d.Name.IsExported() && strings.HasSuffix(recv, "BatchResults") {
 		s["method "+recv+"."+d.Name.Name] = fieldTypes(d.Type.Params) + " -> " + fieldTypes(d.Type.Results)
 	}
-	if !d.Name.IsExported() || !slices.Contains(handles, recv) || slices.Contains([]string{"WithTx", "Close", "Savepoint", "Read", "Write"}, d.Name.Name) {
+	if !d.Name.IsExported() || !slices.Contains(handles, recv) || slices.Contains([]string{"WithTx", "Close", "Savepoint", "Read", "Write", "Batch"}, d.Name.Name) {
 		return
 	}
 	s["method "+d.Name.Name] = fieldTypes(d.Type.Params) + " -> " + fieldTypes(d.Type.Results)

@@ -103,8 +103,8 @@ func (f *Injector) DiskFullIn(query string) (cancel func()) {
 // back all of that, as with [Injector.DiskFullIn], which also says what query
 // and cancel are.
 //
-// A single write that shares its commit with others does not fail: it is run
-// again by itself.
+// A single write or Batch closure that shares its commit with others does not
+// fail: it is run again by itself.
 func (f *Injector) Interrupt(query string) (cancel func()) {
 	return f.until(f.arm(&stop{query: query, code: codeInterrupt}))
 }
@@ -118,9 +118,10 @@ func (f *Injector) Corrupt(query string) (cancel func()) {
 
 // AbortGroup has the engine throw away the next transaction that several writes
 // share, while one that is not the first of them runs. Nobody is told success
-// for what was lost: single writes run again, and so do Batch closures that had
-// run before, and each row is there once. A Batch closure that is running at
-// that moment gets lido.ErrInterrupted from its statement, and fails with it.
+// for what was lost: single writes and Batch closures run again, and each row is
+// there once. The Batch closure that is running at that moment gets
+// lido.ErrInterrupted from its statement; whatever it makes of it, it runs again
+// by itself.
 //
 // done is closed when the fault has struck; cancel takes it back if there was no
 // such transaction.

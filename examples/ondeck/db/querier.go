@@ -39,6 +39,7 @@ type Storer interface {
 	Querier
 	Read(ctx context.Context, fn func(ctx context.Context, q *ReadQueries) error) error
 	Write(ctx context.Context, fn func(ctx context.Context, q *Queries) error) error
+	Batch(ctx context.Context, fn func(ctx context.Context, q *Queries) error) error
 }
 
 var (
