@@ -2,11 +2,13 @@ package pool
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/ended"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -136,6 +138,10 @@ func (k *checkpointer) onSchedule() {
 
 // passive runs one PASSIVE checkpoint and reports whether it moved everything.
 func (k *checkpointer) passive() bool {
+	if k.db.takeTurn(k.ctx) != nil {
+		return false
+	}
+	defer k.db.passTurn()
 	if k.conn == nil && !k.connect() {
 		return false
 	}
@@ -146,8 +152,8 @@ func (k *checkpointer) passive() bool {
 		k.disconnect()
 		return false
 	}
-	left := int64(res.WALFrames - res.MovedFrames)
-	if left > 0 {
+	left := int64(res.WALFrames - res.MovedFrames) // 0 if it was busy
+	if left > 0 || res.Busy {
 		// A reader is in the way, and may be for a while.
 		k.due.Store(max(k.pages, 2*left))
 		return false
@@ -165,6 +171,10 @@ func (k *checkpointer) truncate() bool {
 	if db.readers.Stat().InUse > 0 || db.writerWanted() || db.writer.Stat().InUse > 0 {
 		return false
 	}
+	if db.takeTurn(ctx) != nil {
+		return false
+	}
+	defer db.passTurn()
 	r, err := db.acquire(ctx, db.writer, checkpointing)
 	if err != nil {
 		return false // somebody came, or it is closing
@@ -242,11 +252,27 @@ type CheckpointStat struct {
 	LastTime time.Duration
 }
 
-// checkpointCounts are the counters behind it.
-type checkpointCounts struct {
+// checkpoints are the counters behind it, and whose turn it is: the engine runs
+// one checkpoint at a time, and a PASSIVE one that meets another does nothing.
+type checkpoints struct {
+	turn chan struct{} // holds something while one runs; taken before the writer
 	mu   sync.Mutex
-	stat CheckpointStat
+	stat CheckpointStat // guarded by mu
 }
+
+// takeTurn waits until no other checkpoint runs.
+func (db *DB) takeTurn(ctx context.Context) error {
+	select {
+	case db.checkpoints.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("pool: wait for another checkpoint: %w", ended.Err(ctx))
+	case <-db.done:
+		return fmt.Errorf("pool: %s: %w", db.path, lido.ErrClosed)
+	}
+}
+
+func (db *DB) passTurn() { <-db.checkpoints.turn }
 
 // checkpointOn runs a checkpoint on c and counts it.
 func (db *DB) checkpointOn(ctx context.Context, c *sqlite.Conn, mode sqlite.CheckpointMode) (sqlite.CheckpointResult, error) {

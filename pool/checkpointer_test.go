@@ -2,6 +2,8 @@ package pool_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -147,5 +149,29 @@ func TestWithoutACheckpointerCommitsMoveTheWAL(t *testing.T) {
 	addItems(t, db, "item", 50)
 	if s := db.Stat(); s.WALFrames > 20 || s.Checkpoints != (pool.CheckpointStat{}) {
 		t.Errorf("%+v", s)
+	}
+}
+
+func TestACheckpointWaitsForTheOneThatRuns(t *testing.T) {
+	// The checkpointer is at work nearly all the time; a checkpoint that met its
+	// own would answer that it was busy, and have moved nothing.
+	db := openDB(t, pool.Config{WALAutocheckpointPages: 4, CheckpointInterval: time.Millisecond})
+	for i := range 100 {
+		addItems(t, db, fmt.Sprint(i, "-"), 3)
+		if res, err := db.Checkpoint(t.Context(), sqlite.Passive); err != nil || res.Busy || res.MovedFrames != res.WALFrames {
+			t.Fatalf("%+v %v", res, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := db.Checkpoint(ctx, sqlite.Passive); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	err := db.Write(t.Context(), func(ctx context.Context, tx lido.Tx) error {
+		_, err := db.Checkpoint(ctx, sqlite.Passive)
+		return err
+	})
+	if !errors.Is(err, lido.ErrNested) {
+		t.Error(err)
 	}
 }

@@ -58,7 +58,7 @@ type DB struct {
 	trace tracers
 
 	checkpointer *checkpointer // nil if checkpoints are left to others
-	checkpoints  checkpointCounts
+	checkpoints  checkpoints
 
 	reads, writes, commits, rollbacks, faults atomic.Int64
 	statements, poisoned                      atomic.Int64
@@ -104,6 +104,7 @@ func open(ctx context.Context, path string, cfg Config, around surroundings) (*D
 		return nil, fmt.Errorf("pool: config: Exclusive is set, which SQLite does not offer on %s", runtime.GOOS)
 	}
 	db := &DB{cfg: cfg, around: around, trace: tracersOf(cfg.Tracer), done: make(chan struct{}), seam: seam.From(ctx)}
+	db.checkpoints.turn = make(chan struct{}, 1)
 	if err := db.locate(path); err != nil {
 		return nil, err
 	}
@@ -443,15 +444,23 @@ func (db *DB) OpenConn(ctx context.Context) (*sqlite.Conn, error) {
 
 // Checkpoint moves committed pages from the WAL into the database file.
 //
-// It runs on the writer, so other writes wait until it returns. Truncate also
-// waits for readers, at most Config.BusyTimeout. Busy in the result says that
-// readers kept some pages in the WAL, which is not an error.
+// It waits until no other checkpoint runs, as ctx allows. It runs on the writer,
+// so other writes wait until it returns. Truncate also waits for readers, at
+// most Config.BusyTimeout. Busy in the result says that readers kept some pages
+// in the WAL, which is not an error.
 //
 // There is seldom a need: in the background the WAL is moved as
 // Config.WALAutocheckpointPages and CheckpointInterval say.
 //
 // https://www.sqlite.org/c3ref/wal_checkpoint_v2.html
 func (db *DB) Checkpoint(ctx context.Context, mode sqlite.CheckpointMode) (sqlite.CheckpointResult, error) {
+	if err := db.refuse(ctx); err != nil {
+		return sqlite.CheckpointResult{}, err
+	}
+	if err := db.takeTurn(ctx); err != nil {
+		return sqlite.CheckpointResult{}, err
+	}
+	defer db.passTurn()
 	return db.checkpointTraced(ctx, mode, func(ctx context.Context) (res sqlite.CheckpointResult, err error) {
 		err = db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error {
 			res, err = db.checkpointOn(ctx, c, mode)
