@@ -22,6 +22,8 @@ func Twice(db lido.Database) lido.Database { return twice{db} }
 
 type twice struct{ lido.Database }
 
+var _ lido.Batcher = twice{}
+
 // errRehearsed undoes the first run.
 var errRehearsed = errors.New("pooltest: the first of two runs is rolled back")
 
@@ -41,11 +43,8 @@ func (d twice) Write(ctx context.Context, fn func(ctx context.Context, tx lido.T
 // Batch runs fn in a transaction that is rolled back, and then in another that
 // may be shared. On a database without Batch it is Write.
 func (d twice) Batch(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) error) error {
-	run := d.Database.Write
-	if b, ok := d.Database.(interface {
-		Batch(context.Context, func(context.Context, lido.Tx) error) error
-	}); ok {
-		run = b.Batch
+	run := func(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) error) error {
+		return lido.Batch(ctx, d.Database, fn)
 	}
 	return rehearse(ctx, run, fn)
 }

@@ -32,10 +32,7 @@ func TestTwiceRunsEveryClosureTwiceAndKeepsOneRun(t *testing.T) {
 		t.Error(reads, err)
 	}
 	batches := 0
-	batch := twice.(interface {
-		Batch(context.Context, func(context.Context, lido.Tx) error) error
-	}).Batch
-	err = batch(t.Context(), func(ctx context.Context, tx lido.Tx) error {
+	err = lido.Batch(t.Context(), twice, func(ctx context.Context, tx lido.Tx) error {
 		batches++
 		return insert(ctx, tx, "batch")
 	})
