@@ -256,16 +256,51 @@ func TestABatchThatLosesTheTransactionFailsAloneAndTheOthersRunAgain(t *testing.
 			}),
 			batches(db, &runs, insertsIn("c")),
 		)
-		if !errors.Is(errs[2], lido.ErrUnique) || culprit.Load() != 1 {
+		// By itself, too: what it failed for might have been the others' doing.
+		if !errors.Is(errs[2], lido.ErrUnique) || culprit.Load() != 2 {
 			t.Errorf("%s: the culprit ran %d times: %v", name, culprit.Load(), errs[2])
 		}
 		if err := errors.Join(errs[0], errs[1], errs[3]); err != nil {
 			t.Errorf("%s: the others: %v", name, err)
 		}
 		wantNames(t, db, "taken", "a", "b", "c")
-		if s := db.Stat(); runs.Load() != 3 || s.AbortedGroups != 1 || s.RunAgain != 2 || s.Grouped != 3 {
+		if s := db.Stat(); runs.Load() != 3 || s.AbortedGroups != 1 || s.RunAgain != 3 || s.Grouped != 2 {
 			t.Errorf("%s: %d runs, %+v", name, runs.Load(), s)
 		}
+	}
+}
+
+func TestAFailureThatRestsOnWorkThatIsLostIsNoFailure(t *testing.T) {
+	// first                second               third
+	// inserts a
+	//                      a is taken: fails
+	//                                           loses the transaction
+	// fails now: b first
+	//                      inserts a: succeeds
+	for name, second := range map[string]func(db *pool.DB) func(ctx context.Context) error{
+		"statement": func(db *pool.DB) func(ctx context.Context) error { return inserts(db, insertItem, "a") },
+		"closure":   func(db *pool.DB) func(ctx context.Context) error { return withBatch(db, insertsIn("a")) },
+	} {
+		db := openDB(t, pool.Config{})
+		if err := run(t.Context(), db, insertItem, "taken"); err != nil {
+			t.Fatal(err)
+		}
+		boom := errors.New("boom")
+		var runs atomic.Int64
+		errs := together(t, db,
+			batches(db, &runs, func(ctx context.Context, tx lido.Tx) error {
+				if runs.Load() > 1 {
+					return boom
+				}
+				return run(ctx, tx, insertItem, "a")
+			}),
+			second(db),
+			withBatch(db, func(ctx context.Context, tx lido.Tx) error { return run(ctx, tx, rollbackTaken) }),
+		)
+		if !errors.Is(errs[0], boom) || errs[1] != nil || !errors.Is(errs[2], lido.ErrUnique) {
+			t.Errorf("%s: %v", name, errs)
+		}
+		wantNames(t, db, "taken", "a")
 	}
 }
 
@@ -277,7 +312,12 @@ func TestAMemberThatGoesDownWithManyGroupsRunsByItself(t *testing.T) {
 	var runs, culprits atomic.Int64
 	writes := []func(ctx context.Context) error{batches(db, &runs, insertsIn("a"))}
 	for range 10 {
-		writes = append(writes, batches(db, &culprits, func(ctx context.Context, tx lido.Tx) error { return run(ctx, tx, rollbackTaken) }))
+		// One that panics is not run again.
+		culprit := batches(db, &culprits, func(ctx context.Context, tx lido.Tx) error { panic(run(ctx, tx, rollbackTaken)) })
+		writes = append(writes, func(ctx context.Context) error {
+			defer func() { _ = recover() }()
+			return culprit(ctx)
+		})
 	}
 	errs := together(t, db, writes...)
 	if errs[0] != nil || runs.Load() != 4 || culprits.Load() != 10 {

@@ -86,6 +86,11 @@ var cancelledCalls = []struct {
 			return tx.Savepoint(ctx, func(ctx context.Context, tx lido.Tx) error { return run(ctx, tx, markOne, id) })
 		})
 	}},
+	{"Batch closure", 4 * time.Millisecond, 2, func(ctx context.Context, db *pool.DB, id string) error {
+		return db.Batch(ctx, func(ctx context.Context, tx lido.Tx) error {
+			return errors.Join(run(ctx, tx, markOne, id), run(ctx, tx, markOne, id))
+		})
+	}},
 	{"borrowed writer", 4 * time.Millisecond, 1, func(ctx context.Context, db *pool.DB, id string) error {
 		return db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error {
 			if err := c.Begin(ctx, sqlite.Immediate); err != nil {

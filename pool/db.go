@@ -15,6 +15,7 @@ import (
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/internal/seam"
+	"github.com/lidodb/lido/internal/seeded"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -345,10 +346,12 @@ func (db *DB) checkReleased(c *sqlite.Conn) error {
 		}
 		db.cfg.Logger.Warn("connection released in a transaction, which was rolled back", "path", db.path)
 	}
-	if what := c.Tainted(); what != "" {
+	if what := c.Tainted(); what != "" && !seeded.ReuseOfAChanged {
 		return fmt.Errorf("released after it was changed by %s", what)
 	}
-	c.ClearInterrupt()
+	if !seeded.ReuseAfterInterrupt {
+		c.ClearInterrupt()
+	}
 	return nil
 }
 

@@ -469,3 +469,34 @@ func TestALeaderThatLeavesWhileItWaitsForAnotherProcessTakesNobodyWithIt(t *test
 	}
 	wantNames(t, db, "follower")
 }
+
+func TestAStatementThatFailsLeavesNothingThoughItAsksTo(t *testing.T) {
+	// OR FAIL keeps what the statement did before it failed. That is for a
+	// transaction to decide about; a write by itself is applied or is not.
+	for _, noGroup := range []bool{false, true} {
+		db := openDB(t, pool.Config{NoGroupCommit: noGroup})
+		half := &lido.Query{Name: "Half", SQL: "INSERT OR FAIL INTO item(name) VALUES(?1), ('b'), (?1), ('c')", Writes: []string{"item"}}
+		whole := &lido.Query{Name: "Whole", SQL: "INSERT OR FAIL INTO item(name) VALUES(?1), ('d') RETURNING id", Writes: []string{"item"}}
+		if err := run(t.Context(), db, half, "a"); !errors.Is(err, lido.ErrUnique) {
+			t.Error(err)
+		}
+		if err := run(t.Context(), db, whole, "e"); err != nil {
+			t.Error(err)
+		}
+		errs := together(t, db, inserts(db, half, "f"), inserts(db, whole, "d"), inserts(db, insertItem, "g"))
+		if !errors.Is(errs[0], lido.ErrUnique) || !errors.Is(errs[1], lido.ErrUnique) || errs[2] != nil {
+			t.Error(errs)
+		}
+		wantNames(t, db, "e", "d", "g")
+		err := db.Write(t.Context(), func(ctx context.Context, tx lido.Tx) error {
+			if err := run(ctx, tx, half, "h"); !errors.Is(err, lido.ErrUnique) {
+				t.Error(err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		wantNames(t, db, "e", "d", "g", "h", "b")
+	}
+}

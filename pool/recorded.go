@@ -199,6 +199,24 @@ func (s *recorded) runOn(ctx context.Context, c *sqlite.Conn, maxRows int) error
 	for i, v := range s.params {
 		v.bindTo(inner, i+1)
 	}
+	if maxRows > 0 || !inner.KeepsOnFailure() {
+		return s.drain(inner, maxRows)
+	}
+	// By itself the engine would commit the half of it.
+	if err := c.Begin(ctx, sqlite.Immediate); err != nil {
+		return and(err, inner.Close())
+	}
+	if err = s.drain(inner, maxRows); err == nil {
+		err = c.Commit()
+	}
+	if err != nil {
+		err = and(err, c.Rollback())
+	}
+	return err
+}
+
+// drain steps inner to its end and closes it.
+func (s *recorded) drain(inner *sqlite.Stmt, maxRows int) error {
 	for {
 		row, err := inner.Step()
 		if err != nil {

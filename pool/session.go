@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/internal/ended"
+	"github.com/lidodb/lido/internal/seeded"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -22,14 +24,23 @@ type session struct {
 	trace  *TransactionTrace
 
 	running    *member   // its work is under way
+	last       *member   // the last that was taken
 	kept       []*member // their work is in the transaction
+	failed     []verdict // beside work that is not committed yet
 	committing bool
+}
+
+// verdict is an error that a member gets if what it came from is committed:
+// what the others before it have done.
+type verdict struct {
+	m   *member
+	err error
 }
 
 // take does the work of m and reports whether another may follow.
 func (s *session) take(m *member) (more bool) {
 	g := &s.db.group
-	s.running = m
+	s.running, s.last = m, m
 	err := s.run(m)
 	s.running = nil
 	switch {
@@ -39,8 +50,10 @@ func (s *session) take(m *member) (more bool) {
 		m.alone = true
 		g.beyond.Add(1)
 		g.putBack(m)
-	default:
+	case len(s.kept) == 0 || s.itsOwn(m, err):
 		m.finish(err)
+	default:
+		s.failed = append(s.failed, verdict{m, err})
 	}
 	if !s.conn.InTransaction() || s.conn.Broken() != nil {
 		s.abort()
@@ -48,6 +61,12 @@ func (s *session) take(m *member) (more bool) {
 	}
 	// Nobody else is to work on a connection that was changed.
 	return !m.alone && s.conn.Tainted() == ""
+}
+
+// itsOwn reports that m did not fail for what others have done before it: its
+// caller has gone, or the connection.
+func (s *session) itsOwn(m *member, err error) bool {
+	return errors.Is(err, errUnfinished) || errors.Is(err, errPanicked) || m.ctx.Err() != nil || s.conn.Broken() != nil
 }
 
 // run does the work of m in a savepoint.
@@ -66,7 +85,7 @@ func (s *session) run(m *member) error {
 	err := m.shared(s.res, m == s.leader)
 	c.LimitTime(0)
 	c.ShieldWrites(false)
-	if err == nil && c.DeferredForeignKeys() {
+	if err == nil && c.DeferredForeignKeys() && !seeded.UncheckedForeignKey {
 		err = &lido.Error{Code: codeConstraint, Extended: codeForeignKey, Message: "FOREIGN KEY constraint failed", Offset: -1}
 		if m.query != nil {
 			err.(*lido.Error).Query = m.query.Name
@@ -77,7 +96,7 @@ func (s *session) run(m *member) error {
 			return nil
 		}
 	}
-	if c.InTransaction() {
+	if c.InTransaction() && !seeded.MemberNotUndone {
 		undo := c.Control(ctx, "ROLLBACK TO lido_member")
 		if undo == nil {
 			undo = c.Control(ctx, "RELEASE lido_member")
@@ -127,9 +146,25 @@ func (s *session) commit() {
 	for _, m := range kept {
 		m.finish(err)
 	}
+	s.answer(err)
 }
 
-// abort has those run again whose work went with a transaction that is lost.
+// answer tells those who have failed why. Where the others' work is not there,
+// for err, the reason may not be there either.
+func (s *session) answer(err error) {
+	failed := s.failed
+	s.failed = nil
+	for _, v := range failed {
+		if errors.Is(err, lido.ErrGroupAborted) {
+			v.err = err
+		}
+		v.m.finish(v.err)
+	}
+}
+
+// abort has those run again whose work went with a transaction that is lost,
+// and those who may have failed only for what was in it. One that has ended it
+// is among these, and then by itself.
 func (s *session) abort() {
 	s.trace.End(sqlite.RolledBack, errGroupLost)
 	g := &s.db.group
@@ -140,6 +175,20 @@ func (s *session) abort() {
 		return
 	}
 	g.aborted.Add(1)
+	if seeded.LostGroup {
+		for _, m := range kept {
+			m.finish(nil)
+		}
+		kept = nil
+	}
+	for _, v := range s.failed {
+		kept = append(kept, v.m)
+	}
+	if n := len(s.failed); n > 0 && s.failed[n-1].m == s.last {
+		s.last.alone = true
+	}
+	s.failed = nil
+	slices.SortFunc(kept, func(a, b *member) int { return cmp.Compare(a.number, b.number) })
 	kept = slices.DeleteFunc(kept, func(m *member) bool {
 		if m.ctx.Err() == nil {
 			return false
@@ -172,12 +221,15 @@ func (s *session) end() {
 	if s.running == nil && s.kept == nil {
 		return
 	}
-	s.kept = slices.DeleteFunc(s.kept, func(m *member) bool { return m == s.leader }) // nobody waits
+	// The leader's caller waits for nothing any more.
+	s.kept = slices.DeleteFunc(s.kept, func(m *member) bool { return m == s.leader })
+	s.failed = slices.DeleteFunc(s.failed, func(v verdict) bool { return v.m == s.leader })
 	if s.committing {
 		s.trace.End(sqlite.CommitUnknown, errUnfinished)
 		for _, m := range s.kept {
 			m.finish(fmt.Errorf("pool: commit: %w", lido.ErrCommitUnknown))
 		}
+		s.answer(nil)
 		return
 	}
 	if s.running != nil && s.running != s.leader {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/internal/seal"
+	"github.com/lidodb/lido/internal/seeded"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -92,7 +93,7 @@ func (s *stmt) Step() (row bool, err error) {
 
 // Close gives back what the statement holds.
 func (s *stmt) Close() error {
-	if s.Stmt == closedStmt {
+	if s.Stmt == closedStmt && !(seeded.ReleasedTwice && s.own != nil) {
 		return nil
 	}
 	err := s.Stmt.Close()

@@ -296,8 +296,8 @@ func TestTheTracerIsToldOfAGroupThatIsLost(t *testing.T) {
 	if err := run(t.Context(), db, insertItem, "taken"); err != nil {
 		t.Fatal(err)
 	}
-	errs := together(t, db, inserts(db, insertItem, "a"), inserts(db, orRollback, "taken"), inserts(db, insertItem, "b"))
-	if errs[0] != nil || errs[1] == nil || errs[2] != nil {
+	errs := together(t, db, inserts(db, insertItem, "a"), inserts(db, insertItem, "b"), inserts(db, orRollback, "taken"), inserts(db, insertItem, "c"))
+	if errs[0] != nil || errs[1] != nil || errs[2] == nil || errs[3] != nil {
 		t.Fatal(errs)
 	}
 	all := strings.Join(r.take(t), "\n")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/internal/ended"
+	"github.com/lidodb/lido/internal/seeded"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -86,7 +87,9 @@ func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, r lido.Read
 	}
 	defer t.end()
 	// BEGIN alone pins nothing; the first read does.
-	if _, err := t.conn.QueryInt64(ctx, "PRAGMA schema_version"); err != nil {
+	if seeded.UnpinnedSnapshot {
+		// does not happen
+	} else if _, err := t.conn.QueryInt64(ctx, "PRAGMA schema_version"); err != nil {
 		return fmt.Errorf("pool: begin read: %w", err)
 	}
 	db.reads.Add(1)
@@ -147,6 +150,9 @@ func (db *DB) beginWrite(ctx context.Context, c *sqlite.Conn) (*tx, error) {
 func (t *tx) run(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) error) error {
 	defer t.end()
 	if err := fn(context.WithValue(ctx, closureKey{t.db}, t), t); err != nil {
+		if seeded.SecondRun && fn(context.WithValue(ctx, closureKey{t.db}, t), t) == nil {
+			return t.commit(ctx)
+		}
 		return and(err, t.rollback())
 	}
 	return t.commit(ctx)
@@ -165,8 +171,11 @@ func (t *tx) commit(ctx context.Context) error {
 	switch {
 	case t.intact() != nil:
 		return t.intact()
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !seeded.CommitAfterCancel:
 		return and(ended.Err(ctx), t.rollback())
+	}
+	if seeded.EarlyAcknowledgement {
+		return nil
 	}
 	if err := t.conn.Commit(); err != nil {
 		return and(commitError(t.conn, err), t.rollback())
@@ -267,7 +276,7 @@ func (t *tx) note(err error) {
 		return
 	}
 	f, lost := t.fate, !t.conn.InTransaction()
-	if f.poisoned == nil && lost {
+	if f.poisoned == nil && lost && !seeded.EscapedAutocommit {
 		f.poisoned = err
 	}
 	if !f.until.IsZero() && errors.Is(err, lido.ErrInterrupted) && (lost || time.Now().After(f.until)) {
@@ -382,7 +391,7 @@ func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido
 		inner.ended.Store(true)
 		inner.closeOpen()
 		t.prepared += inner.prepared
-		if !kept && t.conn.InTransaction() {
+		if !kept && t.conn.InTransaction() && !seeded.LeakedSavepoint {
 			// A failure here leaves the changes in: the transaction must not commit.
 			undo := context.WithoutCancel(ctx)
 			err := t.conn.Control(undo, "ROLLBACK TO "+name)

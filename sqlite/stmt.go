@@ -13,6 +13,7 @@ import (
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/internal/ended"
+	"github.com/lidodb/lido/internal/seeded"
 )
 
 // Stmt is a prepared statement that is handed out, from Prepare to Close. It
@@ -60,6 +61,8 @@ type Stmt struct {
 	cached       bool
 	newer, older *Stmt // the cache's list
 	readOnly     bool
+	// keepsOnFailure is what the method of that name returns.
+	keepsOnFailure bool
 
 	effects effects
 	watched bool // its end may be that of a transaction
@@ -144,6 +147,10 @@ func (c *Conn) compile(ctx context.Context, sql string) (s *Stmt, err error) {
 	s.readOnly = lib.Xsqlite3_stmt_readonly(c.tls, s.stmt) != 0
 	if s.watched = !s.readOnly || s.effects.control; s.watched {
 		c.keepTables(&s.effects)
+	}
+	if !s.readOnly {
+		p := (*lib.TVdbe)(pointer(s.stmt))
+		s.keepsOnFailure = fails(p.FaOp, p.FnOp, nil)
 	}
 	s.bound = make([]uint32, s.ParamCount())
 	s.run = 1
@@ -328,7 +335,7 @@ func (s *Stmt) rewind() (err error) {
 		if s.conn.faulted {
 			return err
 		}
-	} else {
+	} else if !seeded.StaleSnapshot || s.Query == "" {
 		lib.Xsqlite3_reset(s.conn.tls, s.stmt)
 	}
 	for _, i := range s.large {

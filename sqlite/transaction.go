@@ -7,6 +7,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/lidodb/lido/internal/ended"
+	"github.com/lidodb/lido/internal/seeded"
 )
 
 // BeginMode says which locks BEGIN takes.
@@ -24,6 +25,9 @@ const (
 // Begin opens a transaction. With Immediate it waits for another connection's
 // write lock as BusyTimeout and ctx allow; it is not interrupted otherwise.
 func (c *Conn) Begin(ctx context.Context, mode BeginMode) error {
+	if seeded.MissingBegin && mode == Immediate {
+		return nil
+	}
 	sql := "BEGIN"
 	if mode == Immediate {
 		sql = "BEGIN IMMEDIATE"
@@ -39,7 +43,7 @@ func (c *Conn) Commit() error { return c.control(context.Background(), &c.commit
 
 // Rollback undoes the open transaction, if there is one.
 func (c *Conn) Rollback() error {
-	if c.faulted || !c.InTransaction() {
+	if c.faulted || !c.InTransaction() || seeded.SkippedRollback {
 		return nil
 	}
 	return c.control(context.Background(), &c.rollback, "ROLLBACK")
