@@ -14,6 +14,7 @@ FAULTS      ?= 50000
 FUZZTIME    ?= 30s
 CASES       ?= 10000
 CALLS       ?= 10000
+STEPS       ?= 2000000
 LOADTIME    ?= 3s
 SOAKTIME    ?= 10m
 BENCHROUNDS ?= 5
@@ -76,6 +77,7 @@ lint: engine ## gofmt, go vet, staticcheck
 		if [ -n "$$files" ]; then echo "not formatted, run gofmt -w:" $$files >&2; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags earlyack ./cmd/ledger/...
+	$(GO) vet -tags seeded ./internal/seeded ./sqlite ./pool/...
 	@if [ "$$($(GO) list -tags sqlc -f '{{.Stale}}' github.com/sqlc-dev/sqlc/pkg/cli)" = true ]; then \
 		echo "compiling sqlc: three to five minutes, this once" >&2; fi
 	$(GO) vet -tags sqlc ./cmd/lido
@@ -102,12 +104,20 @@ torture-backup: engine ## back up under load and compare with the source; ROUNDS
 torture-faults: engine ## fail the disk at every call and look who was told what; FAULTS=50000
 	LIDO_FAULTS=$(FAULTS) $(GO) test -count=1 -v -timeout 0 -run TestNoFaultOfTheDiskMakesAWrongSuccess ./pool
 
+.PHONY: torture-model
+torture-model: engine seeded ## hold the pool against its model, at random; STEPS=2000000
+	LIDO_MODEL_STEPS=$(STEPS) $(GO) test -count=1 -v -timeout 0 ./pool/internal/modeltest
+
+.PHONY: seeded
+seeded: engine ## build mistakes into the pool, one by one, and see the model find each
+	$(GO) test -count=1 -v -tags seeded -run TestEverySeeded ./pool/internal/modeltest
+
 .PHONY: torture-cancel
 torture-cancel: engine ## cancel calls of every kind at random moments; CALLS=10000
 	LIDO_CANCEL_CALLS=$(CALLS) $(GO) test -count=1 -v -timeout 0 -run TestCancelledCalls ./pool
 
 .PHONY: torture
-torture: torture-kill torture-backup torture-faults torture-cancel ## every torture
+torture: torture-kill torture-backup torture-faults torture-model torture-cancel ## every torture
 
 .PHONY: soak
 soak: engine ## run a mixed load with cancels and leaks, and look whether anything grows; SOAKTIME=10m
@@ -161,6 +171,7 @@ ci: ## everything that CI runs
 	$(MAKE) generated
 	$(MAKE) test
 	$(MAKE) race
+	$(MAKE) seeded
 	$(MAKE) torture-kill ROUNDS=20
 	$(MAKE) soak SOAKTIME=20s
 	$(MAKE) check-hledger
