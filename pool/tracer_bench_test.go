@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
 
@@ -19,7 +20,7 @@ var hotPaths = []struct {
 	do     func(ctx context.Context, db *pool.DB) error
 }{
 	{"read", 1, func(ctx context.Context, db *pool.DB) error { _, err := scalar(ctx, db, countItems); return err }},
-	{"write", 3, func(ctx context.Context, db *pool.DB) error { return run(ctx, db, touchNothing) }},
+	{"write", 2, func(ctx context.Context, db *pool.DB) error { return run(ctx, db, touchNothing) }},
 	{"write closure", 4, func(ctx context.Context, db *pool.DB) error {
 		return db.Write(ctx, func(ctx context.Context, tx lido.Tx) error { return run(ctx, tx, touchNothing) })
 	}},
@@ -66,5 +67,25 @@ func BenchmarkTracer(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+func BenchmarkOnCommit(b *testing.B) {
+	for _, listeners := range []int{0, 1} {
+		db := openDB(b, pool.Config{})
+		if err := run(b.Context(), db, insertItem, "a"); err != nil {
+			b.Fatal(err)
+		}
+		for range listeners {
+			db.OnCommit(func(context.Context, pool.Commit) {})
+		}
+		b.Run(fmt.Sprint(listeners, "/write"), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := run(b.Context(), db, touchNothing); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
