@@ -125,14 +125,11 @@ type call struct {
 	unsure bool // it may have
 	// What a read may see.
 	snapshots []state
-	// Connections that are left in a state that is not clean.
-	tainted  bool
-	begun    bool // inside a transaction, on a borrowed connection
-	deaf     bool // interrupted
-	stepped  int
-	seen     state
-	open     int  // from which level on a statement is left open on its row
-	explodes bool // what it does now ends in a panic
+	begun     bool // inside a transaction, on a borrowed connection
+	stepped   int
+	seen      state // by an iterator so far
+	open      int   // from which level on a statement is left open on its row
+	explodes  bool  // what it does now ends in a panic
 }
 
 func (c *call) String() string {

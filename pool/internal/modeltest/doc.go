@@ -32,6 +32,8 @@
 //
 //	go test ./pool/internal/modeltest -run TestName -rapid.seed=N
 //
+// "make torture-model" runs many more of them (LIDO_MODEL_STEPS).
+//
 // Package seeded has the mistakes that this test must be able to find;
 // "make seeded" builds them in, one after the other.
 package modeltest

@@ -12,8 +12,8 @@ import (
 // ready reports that the call waits for an order.
 func (c *call) ready() bool { return c.phase == entered || c.phase == answered }
 
-// transaction returns the answer to a statement inside a transaction of the
-// typed calls or of database/sql.
+// inside takes the answer to a statement in a transaction of the typed calls or
+// of database/sql.
 func (c *call) inside(st statement, counted bool) func(e event) error {
 	return func(e event) error {
 		if e.kind == ended {
@@ -23,6 +23,7 @@ func (c *call) inside(st statement, counted bool) func(e event) error {
 	}
 }
 
+// heard holds what a statement in a transaction has answered against the model.
 func (c *call) heard(st statement, r result, counted bool) error {
 	top := &c.levels[len(c.levels)-1]
 	if c.unsure && c.w.hard && errors.Is(r.err, lido.ErrInterrupted) {
@@ -89,9 +90,6 @@ func (c *call) exec(st statement, leave, pausing bool) {
 				if e.kind == ended {
 					return c.refusal(e.err)
 				}
-				if c.deaf && errors.Is(e.result.err, lido.ErrInterrupted) {
-					return nil
-				}
 				err := c.heard(st, e.result, true)
 				if c.lost {
 					// The borrower finds itself in autocommit; that is its affair.
@@ -102,12 +100,7 @@ func (c *call) exec(st statement, leave, pausing bool) {
 			break
 		}
 		effect := c.single(st, true)
-		c.tell(run, func(before state, e event) (state, error) {
-			if c.deaf && errors.Is(e.err, lido.ErrInterrupted) {
-				return before, nil
-			}
-			return effect(before, e)
-		}, c.nothing)
+		c.tell(run, effect, c.nothing)
 	default:
 		return
 	}
@@ -128,7 +121,7 @@ func (c *call) read(pausing bool) {
 			return c.refusal(e.err)
 		}
 		switch {
-		case e.err != nil && (c.deaf || c.w.hard) && errors.Is(e.err, lido.ErrInterrupted):
+		case e.err != nil && c.w.hard && errors.Is(e.err, lido.ErrInterrupted):
 			return nil
 		case e.err != nil && (c.lost || c.unsure):
 			c.lost = true
@@ -327,6 +320,26 @@ func (c *call) commit(how ending, before state, e event) (state, error) {
 		return before, nil
 	}
 	return before, fmt.Errorf("unexpected error: %w", e.err)
+}
+
+// explode runs a query in which a panic goes through the engine.
+func (c *call) explode() {
+	w := c.w
+	w.note("slot %d: %s: explode", c.slot, c)
+	c.explodes = true
+	c.tell(func(s scope) (event, bool) {
+		q, err := s.r.PrepareRead(s.ctx, explodeQuery)
+		if err == nil {
+			_, err = q.Step()
+		}
+		return event{err: errors.Join(errors.New("no panic"), err)}, false
+	}, nil, func(e event) error {
+		if e.kind != ended && !c.gone() && !w.hard {
+			return e.err
+		}
+		return nil
+	})
+	w.settle()
 }
 
 // nested makes calls from inside a closure that must be refused.

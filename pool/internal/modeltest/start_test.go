@@ -22,7 +22,6 @@ type terms struct {
 	leave   bool // not closed
 	pausing bool
 	mode    sqlite.CheckpointMode
-	hard    bool // Close may interrupt
 	plan    plan
 }
 
@@ -155,10 +154,7 @@ func clean(c *sqlite.Conn, readOnly bool) error {
 	case c.OpenStatements():
 		return errors.New("with an open statement")
 	}
-	for pragma, want := range map[string]string{"foreign_keys": "1", "query_only": fmt.Sprint(count(readOnly)), "cache_spill": "1"} {
-		if pragma == "cache_spill" {
-			continue
-		}
+	for pragma, want := range map[string]string{"foreign_keys": "1", "query_only": fmt.Sprint(count(readOnly))} {
 		if got, err := c.QueryText(ctx, "PRAGMA "+pragma); got != want || err != nil {
 			return fmt.Errorf("PRAGMA %s is %q, %v", pragma, got, err)
 		}

@@ -1,14 +1,13 @@
 package modeltest
 
 import (
+	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/sqlite"
-
-	"context"
-	"errors"
 )
 
 // A step is drawn once and then done to each world, which leaves out what it
@@ -159,10 +158,12 @@ func (l limits) advance(rng *rand.Rand) func(c *call) {
 		case !c.ready():
 			return
 		}
-		explode := l.fragile && n == 99
+		explode := l.fragile && n >= 98
 		switch c.kind {
 		case kindWrite:
 			switch {
+			case explode:
+				c.explode()
 			case n < 50:
 				c.exec(st, leave && st.op == opAddReturning, pausing)
 			case n < 62:
@@ -178,7 +179,9 @@ func (l limits) advance(rng *rand.Rand) func(c *call) {
 			}
 		case kindRead:
 			switch {
-			case n < 60 && !explode:
+			case explode:
+				c.explode()
+			case n < 60:
 				c.read(pausing)
 			case n < 65:
 				c.nested()
