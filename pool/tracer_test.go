@@ -324,7 +324,6 @@ func TestATracerGetsOnlyWhatItIs(t *testing.T) {
 
 // seen keeps what a tracer was told as it is.
 type seen struct {
-	recorder
 	starts []pool.TraceQueryStartData
 	ends   []pool.TraceQueryEndData
 	tx     []pool.TraceTransactionEndData
