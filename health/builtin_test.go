@@ -118,8 +118,9 @@ func passEveryCheck(t *testing.T, path string, cfg pool.Config) {
 	m, err := health.New(health.Config{
 		ExpensiveDelay:  -1,
 		DiskFailedBytes: 1, DiskDegradedBytes: 1, // the machine that runs the tests may be nearly full
-		BackupDir: t.TempDir(),
-		Backups:   backupAt{at: time.Now().Add(-25 * time.Hour), ok: true},
+		AcquireWait: time.Hour, // or slow
+		BackupDir:   t.TempDir(),
+		Backups:     backupAt{at: time.Now().Add(-25 * time.Hour), ok: true},
 		Migrations: func(context.Context, *pool.DB) (int64, int64, error) {
 			return 7, 7, nil
 		},
@@ -276,40 +277,56 @@ func TestATableThatRanIntoTheTimeoutStaysUncheckedUntilItIsChecked(t *testing.T)
 	want(t, runCheck(t, db, c), health.OK)
 }
 
-// One goroutine drops the tables that the check has listed.
-func TestATableThatIsDroppedMeanwhileIsSkipped(t *testing.T) {
-	db := open(t, pool.Config{})
-	var create strings.Builder
-	const tables = 300
-	for i := range tables {
-		fmt.Fprintf(&create, "CREATE TABLE t%03d (x);", i)
-	}
-	exec(t, db, create.String())
-	c := builtin(t, health.Config{WholeCheckBytes: -1}, health.QuickCheck)
-	dropped := make(chan struct{})
-	go func() {
-		defer close(dropped)
-		for i := range tables {
-			err := db.WithWriter(t.Context(), func(ctx context.Context, w *sqlite.Conn) error {
-				return w.Exec(ctx, fmt.Sprintf("DROP TABLE t%03d", tables-1-i))
-			})
-			if err != nil {
-				t.Error(err)
-				return
+// One goroutine drops tables and makes them again while a check lists them and
+// looks at them, with a schema that never stays as it was read.
+func TestASchemaThatChangesMeanwhileIsNoFinding(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		cfg  health.Config
+	}{
+		{health.QuickCheck, health.Config{WholeCheckBytes: -1}}, {health.QuickCheck, health.Config{}},
+		{health.IntegrityCheck, health.Config{WholeCheckBytes: -1}}, {health.ForeignKeys, health.Config{}}, {health.FreshRead, health.Config{}},
+	} {
+		t.Run(fmt.Sprintf("%s, %d", c.name, c.cfg.WholeCheckBytes), func(t *testing.T) {
+			db := open(t, pool.Config{})
+			const tables = 60
+			var create strings.Builder
+			for i := range tables {
+				fmt.Fprintf(&create, "CREATE TABLE t%02d (id INTEGER PRIMARY KEY, x REFERENCES t%02d);", i, (i+1)%tables)
 			}
-		}
-	}()
-	for done := false; !done; {
-		select {
-		case <-dropped:
-			done = true
-		default:
-		}
-		if res := runCheck(t, db, c); res.Status != health.OK {
-			t.Errorf("%+v", res)
-			<-dropped
-			return
-		}
+			exec(t, db, create.String())
+			check := builtin(t, c.cfg, c.name)
+			stop, stopped := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(stopped)
+				for i := 0; ; i++ {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					name := fmt.Sprintf("t%02d", tables-1-i%tables)
+					err := db.WithWriter(t.Context(), func(ctx context.Context, w *sqlite.Conn) error {
+						if err := w.Exec(ctx, "DROP TABLE "+name); err != nil {
+							return err
+						}
+						return w.Exec(ctx, "CREATE TABLE "+name+" (id INTEGER PRIMARY KEY, x)")
+					})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}()
+			for range 30 {
+				if res := runCheck(t, db, check); res.Status != health.OK {
+					t.Errorf("%+v", res)
+					break
+				}
+			}
+			close(stop)
+			<-stopped
+		})
 	}
 }
 

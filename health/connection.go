@@ -32,7 +32,11 @@ func checkFreshRead() Check {
 			}
 			var tables int
 			err := onFresh(ctx, db, func(c *sqlite.Conn) (err error) {
-				if tables, err = readSome(ctx, c); err != nil {
+				err = inSnapshot(ctx, c, func() (err error) {
+					tables, err = readSome(ctx, c)
+					return err
+				})
+				if err != nil {
 					return err
 				}
 				if inMemory(db) {
@@ -64,6 +68,24 @@ func onFresh(ctx context.Context, db *pool.DB, fn func(*sqlite.Conn) error) (err
 	defer func() { err = errors.Join(err, c.Close()) }()
 	c.Limit(sqlite.LimitLength, sqlite.MaxLength)
 	return fn(c)
+}
+
+// inSnapshot runs fn in a read transaction, within which the schema stays as it
+// is. Outside one, tables that others drop and make meanwhile can be missing
+// although they were listed, and a schema that changes faster than it is parsed
+// ends a statement with SQLITE_SCHEMA.
+//
+// https://www.sqlite.org/rescode.html#schema
+func inSnapshot(ctx context.Context, c *sqlite.Conn, fn func() error) (err error) {
+	if err := c.Begin(ctx, sqlite.Deferred); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Rollback()) }()
+	// A transaction begins with its first read.
+	if _, err := c.QueryInt64(ctx, "SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)"); err != nil {
+		return err
+	}
+	return fn()
 }
 
 // readSome reads the schema and the first and the last leaf of the tables: new

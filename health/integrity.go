@@ -109,7 +109,11 @@ func (s *scan) run(ctx context.Context, db *pool.DB) (res Result) {
 // whole checks everything in one statement.
 func (s *scan) whole(ctx context.Context, c *sqlite.Conn) (Result, error) {
 	began := time.Now()
-	found, err := s.ask(ctx, c, fmt.Sprint(maxFindings))
+	var found []string
+	err := inSnapshot(ctx, c, func() (err error) {
+		found, err = s.ask(ctx, c, fmt.Sprint(maxFindings))
+		return err
+	})
 	if err != nil {
 		return Result{}, err
 	}
@@ -123,7 +127,11 @@ func (s *scan) whole(ctx context.Context, c *sqlite.Conn) (Result, error) {
 
 // tables goes on with the round until it or the budget is at its end.
 func (s *scan) tables(ctx context.Context, c *sqlite.Conn) (Result, error) {
-	rows, err := queryTexts(ctx, c, "SELECT name FROM sqlite_schema WHERE type = 'table' UNION SELECT 'sqlite_schema' ORDER BY name", 1)
+	var rows [][]string
+	err := inSnapshot(ctx, c, func() (err error) {
+		rows, err = queryTexts(ctx, c, "SELECT name FROM sqlite_schema WHERE type = 'table' UNION SELECT 'sqlite_schema' ORDER BY name", 1)
+		return err
+	})
 	if err != nil {
 		return Result{}, err
 	}
@@ -151,7 +159,7 @@ func (s *scan) tables(ctx context.Context, c *sqlite.Conn) (Result, error) {
 	next := first
 	for next < len(names) && (next == first || time.Since(began) < s.budget) {
 		name := names[next]
-		found, err := s.ask(ctx, c, quoteText(name))
+		found, err := s.askTable(ctx, c, name)
 		switch {
 		case err == nil && len(found) == 0:
 			delete(s.damaged, name)
@@ -165,10 +173,7 @@ func (s *scan) tables(ctx context.Context, c *sqlite.Conn) (Result, error) {
 		case errors.Is(err, lido.ErrCorrupt):
 			s.damaged[name] = []string{err.Error()}
 		default:
-			if there, lookErr := exists(ctx, c, name); there || lookErr != nil {
-				return Result{}, fmt.Errorf("table %s: %w", name, errors.Join(err, lookErr))
-			}
-			delete(s.damaged, name) // dropped since the tables were listed
+			return Result{}, fmt.Errorf("table %s: %w", name, err)
 		}
 		delete(s.unfinished, name)
 		s.cursor = name
@@ -203,10 +208,17 @@ func (s *scan) tables(ctx context.Context, c *sqlite.Conn) (Result, error) {
 	return okay("%s", text), nil
 }
 
-// exists looks whether there still is a table of that name.
-func exists(ctx context.Context, c *sqlite.Conn, name string) (bool, error) {
-	n, err := c.QueryInt64(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = "+quoteText(name))
-	return n > 0 || name == "sqlite_schema", err
+// askTable runs the PRAGMA on a table, unless it has been dropped.
+func (s *scan) askTable(ctx context.Context, c *sqlite.Conn, name string) (found []string, err error) {
+	err = inSnapshot(ctx, c, func() error {
+		n, err := c.QueryInt64(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = "+quoteText(name))
+		if err != nil || n == 0 && name != "sqlite_schema" {
+			return err
+		}
+		found, err = s.ask(ctx, c, quoteText(name))
+		return err
+	})
+	return found, err
 }
 
 // ask runs the PRAGMA and returns what it complains of.
@@ -271,8 +283,10 @@ func checkForeignKeys(cfg Config) Check {
 			var orphans map[string]int
 			var total int
 			err := onFresh(ctx, db, func(c *sqlite.Conn) (err error) {
-				orphans, total, err = findOrphans(ctx, c)
-				return err
+				return inSnapshot(ctx, c, func() (err error) {
+					orphans, total, err = findOrphans(ctx, c)
+					return err
+				})
 			})
 			if err != nil {
 				return failed(remedyFor(err), "foreign_key_check cannot run: %v", err)
