@@ -334,7 +334,7 @@ func (c *call) explode() {
 		}
 		return event{err: errors.Join(errors.New("no panic"), err)}, false
 	}, nil, func(e event) error {
-		if e.kind != ended && !c.gone() && !w.hard {
+		if e.kind != ended && !c.gone() && !w.hard && !c.lost && !c.unsure {
 			return e.err
 		}
 		return nil
