@@ -49,6 +49,7 @@ func main() {
 	if *concurrent {
 		err = errors.Join(
 			load(context.Background(), dir, *length),
+			fairness(context.Background(), dir, *length),
 			readers(context.Background(), dir, *rounds, *length),
 			memory(context.Background(), dir),
 		)

@@ -14,11 +14,11 @@ import (
 //
 // fn fails or succeeds alone, as in [DB.Write]: what it did is undone when it
 // returns an error or panics, and the others' work is kept. Unlike in Write, fn
-// may run more than once, when something else made the engine throw away the
-// transaction they shared, or when fn took longer than a group allows (100 ms)
-// and is run again by itself. Each time it finds nothing of the time before in
-// the database; what it leaves elsewhere (a variable it appends to, a message
-// it sends) it must be able to do again.
+// may run more than once: when the engine threw away the transaction that was
+// shared, or when fn took longer than a group allows (100 ms) and is run again
+// by itself. Each time it finds nothing of the time before in the database; what
+// it leaves elsewhere (a variable it appends to, a message it sends) it must be
+// able to do again.
 //
 // fn runs on the goroutine that called Batch, in a context that ends with ctx.
 // While it runs the others wait, so it should be short and wait for nothing

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -50,6 +51,7 @@ type group struct {
 	queue   []*member // the oldest first; guarded by mu
 	last    int64     // the number of the youngest that ever came; guarded by mu
 	leading bool      // somebody takes care of the queue; guarded by mu
+	crowded bool      // the last transaction was shared; owned by the leader
 
 	time, memberTime time.Duration // groupTime and groupMemberTime; longer in tests
 
@@ -64,8 +66,7 @@ type member struct {
 	ctx   context.Context
 	query *lido.Query // of a statement
 	level Synchronous
-	alone bool // it must not share a transaction
-	tries int  // how often it went down with a group
+	tries int // how often it went down with a group
 
 	number   int64         // its place in the order of arrival; guarded by group.mu
 	wake     chan struct{} // told once when it is to lead, or when it is done
@@ -82,7 +83,7 @@ type work interface {
 	// single does it in a transaction of its own, on its caller's goroutine.
 	single(r *Resource[*sqlite.Conn]) error
 	// shared does it in the transaction of a group; leading says that this is its
-	// caller's goroutine. errBeyond asks for single.
+	// caller's goroutine. errBeyond says that it is to be done by itself.
 	shared(r *Resource[*sqlite.Conn], leading bool) error
 }
 
@@ -94,12 +95,33 @@ func (m *member) name() string {
 	return "pool: batch"
 }
 
-// join queues m and returns when it is committed or undone.
+// join has m run in a group, or by itself where it is beyond the bounds of one.
+// It returns when m is committed or undone.
 func (db *DB) join(m *member) error {
 	if lead := db.group.enter(m); lead || db.group.await(m) {
 		db.lead(m)
 	}
+	if m.err == errBeyond {
+		return db.runAlone(m)
+	}
 	return m.err
+}
+
+// runAlone runs m in a transaction of its own, for which it queues like anybody.
+func (db *DB) runAlone(m *member) error {
+	r, err := db.acquire(m.ctx, db.writer, m.query)
+	if err != nil {
+		return err
+	}
+	defer r.Release()
+	return db.single(r, m)
+}
+
+func (db *DB) single(r *Resource[*sqlite.Conn], m *member) error {
+	if err := r.Value().SetSynchronous(m.ctx, m.level.pragma()); err != nil {
+		return fmt.Errorf("pool: %w", err)
+	}
+	return m.single(r)
 }
 
 // enter queues m and reports whether it is to lead.
@@ -165,12 +187,12 @@ func (g *group) drop(leader *member) {
 	g.remove(leader)
 }
 
-// next takes the oldest member, if it may share the leader's transaction and
-// came no later than newest.
+// next takes the oldest member, if it has the leader's level and came no later
+// than newest.
 func (g *group) next(leader *member, newest int64) *member {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.queue) == 0 || !g.queue[0].fits(leader) || g.queue[0].number > newest {
+	if len(g.queue) == 0 || g.queue[0].level != leader.level || g.queue[0].number > newest {
 		return nil
 	}
 	m := g.queue[0]
@@ -178,14 +200,12 @@ func (g *group) next(leader *member, newest int64) *member {
 	return m
 }
 
-func (m *member) fits(leader *member) bool { return !m.alone && m.level == leader.level }
-
 // youngest returns the number of the last member that came, and whether the
 // leader, who is the first, and the next may share a transaction.
 func (g *group) youngest(leader *member) (number int64, company bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.last, len(g.queue) > 1 && !leader.alone && g.queue[1].fits(leader)
+	return g.last, len(g.queue) > 1 && g.queue[1].level == leader.level
 }
 
 // waiting takes all who came no later than newest, but for the leader.
@@ -250,14 +270,21 @@ func (db *DB) serve(r *Resource[*sqlite.Conn], leader *member) error {
 	g, c := &db.group, r.Value()
 	s := session{db: db, conn: c, res: r, leader: leader}
 	defer s.end()
-	if err := c.SetSynchronous(leader.ctx, leader.level.pragma()); err != nil {
-		return fmt.Errorf("pool: %w", err)
-	}
 	last, company := g.youngest(leader)
+	if !company && g.crowded {
+		// Those whom the last group has answered may be about to write again, and
+		// only wait for a processor.
+		runtime.Gosched()
+		last, company = g.youngest(leader)
+	}
+	g.crowded = company
 	if !company {
 		g.drop(leader)
-		leader.finish(leader.single(r))
+		leader.finish(db.single(r, leader))
 		return nil
+	}
+	if err := c.SetSynchronous(leader.ctx, leader.level.pragma()); err != nil {
+		return fmt.Errorf("pool: %w", err)
 	}
 	_, s.trace = db.TraceTransaction(leader.ctx, TraceTransactionStartData{Group: true})
 	// The others can still leave while this waits for another process.

@@ -36,7 +36,7 @@ func inTurn(t *testing.T, db *pool.DB, writes ...func(ctx context.Context) error
 	var wg sync.WaitGroup
 	for i, write := range writes {
 		wg.Go(func() { errs[i] = write(t.Context()) })
-		waitUntil(t, func() bool { return db.Stat().Queued > i })
+		waitUntil(t, func() bool { s := db.Stat(); return s.Queued > i || s.Writer.Waiting > i })
 	}
 	w.Release()
 	wg.Wait()
@@ -135,7 +135,7 @@ func TestAMemberOverItsTimeRunsAgainByItself(t *testing.T) {
 	if n := count(t, t.Context(), db); n != 400_002 {
 		t.Error(n)
 	}
-	if s := db.Stat(); s.Grouped != 0 { // it shared a commit with nobody
+	if s := db.Stat(); s.BeyondGroup != 1 || s.Grouped > 2 { // it shared a commit with nobody
 		t.Errorf("%+v", s)
 	}
 }
@@ -169,7 +169,7 @@ func TestAMemberWithManyRowsRunsAgainByItself(t *testing.T) {
 	if n := count(t, t.Context(), db); n != 5002 {
 		t.Error(n)
 	}
-	if s := db.Stat(); s.Grouped != 0 { // it shared a commit with nobody
+	if s := db.Stat(); s.BeyondGroup != 1 || s.Grouped > 2 { // it shared a commit with nobody
 		t.Errorf("%+v", s)
 	}
 }
@@ -262,22 +262,41 @@ func TestACallerThatWaitsInTheQueueCanLeave(t *testing.T) {
 }
 
 func TestGroupCommitCanBeSwitchedOffForACallAndForADatabase(t *testing.T) {
-	db := openDB(t, pool.Config{})
-	alone := func(name string) func(ctx context.Context) error {
-		return func(ctx context.Context) error { return run(pool.Alone(ctx), db, insertItem, name) }
-	}
-	if err := errors.Join(together(t, db, alone("a"), alone("b"), alone("c"))...); err != nil {
-		t.Error(err)
-	}
-	if s := db.Stat(); s.Groups != 0 || s.Commits != prepared+3 {
-		t.Errorf("%+v", s)
-	}
-	off := openDB(t, pool.Config{NoGroupCommit: true})
-	if err := errors.Join(together(t, off, inserts(off, insertItem, "a"), inserts(off, insertItem, "b"))...); err != nil {
-		t.Error(err)
-	}
-	if s := off.Stat(); s.Groups != 0 || s.Commits != prepared+2 {
-		t.Errorf("%+v", s)
+	// Each then waits for the writer by itself, in the order in which they came.
+	for _, off := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			db := openDB(t, pool.Config{NoGroupCommit: off})
+			before := db.Stat()
+			ctx := t.Context()
+			if !off {
+				ctx = pool.Alone(ctx)
+			}
+			w, err := db.AcquireWriter(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var wg sync.WaitGroup
+			for _, write := range []func() error{
+				func() error { return run(ctx, db, insertItem, "a") },
+				func() error { return db.Write(ctx, insertsIn("b")) },
+				func() error { return run(ctx, db, insertItem, "c") },
+				func() error { return db.Batch(ctx, insertsIn("d")) },
+				func() error { return run(ctx, db, insertItem, "e") },
+			} {
+				wg.Go(func() {
+					if err := write(); err != nil {
+						t.Error(err)
+					}
+				})
+				synctest.Wait()
+			}
+			w.Release()
+			wg.Wait()
+			if s := db.Stat(); s.Groups != 0 || s.Commits != before.Commits+5 {
+				t.Errorf("%+v", s)
+			}
+			wantNames(t, db, "a", "b", "c", "d", "e")
+		})
 	}
 }
 

@@ -332,14 +332,14 @@ func work(ctx context.Context, db *pool.DB, b *books, killed func() []string) (w
 		for i := range 6 {
 			wg.Go(func() {
 				name := fmt.Sprint("group ", i)
-				if i%3 == 2 && !db.Config().NoGroupCommit { // there it is Write, which does not queue here
+				if i%3 == 2 {
 					b.note(db.Batch(ctx, func(ctx context.Context, tx lido.Tx) error { return run(ctx, tx, insertItem, name) }), name)
 				} else {
 					b.note(run(ctx, db, insertItem, name), name)
 				}
 			})
 		}
-		for db.Stat().Queued < 6 {
+		for s := db.Stat(); s.Queued < 6 && s.Writer.Waiting < 6; s = db.Stat() {
 			runtime.Gosched()
 		}
 		w.Release()

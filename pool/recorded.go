@@ -145,7 +145,9 @@ func (s *recorded) commit() error {
 	m := &member{work: s, ctx: s.ctx, query: s.query, level: mode.level}
 	// What the engine has not been asked about may be something that a
 	// transaction cannot hold, like VACUUM.
-	m.alone = mode.alone || len(s.query.Writes) == 0
+	if mode.alone || len(s.query.Writes) == 0 {
+		return s.db.runAlone(m)
+	}
 	err := s.db.join(m)
 	if s.panicked != nil {
 		panic(s.panicked)

@@ -39,17 +39,15 @@ type verdict struct {
 
 // take does the work of m and reports whether another may follow.
 func (s *session) take(m *member) (more bool) {
-	g := &s.db.group
 	s.running, s.last = m, m
 	err := s.run(m)
 	s.running = nil
 	switch {
 	case err == nil:
 		s.kept = append(s.kept, m)
-	case errors.Is(err, errBeyond): // it comes next, by itself
-		m.alone = true
-		g.beyond.Add(1)
-		g.putBack(m)
+	case errors.Is(err, errBeyond):
+		s.db.group.beyond.Add(1)
+		m.finish(errBeyond)
 	case len(s.kept) == 0 || s.itsOwn(m, err):
 		m.finish(err)
 	default:
@@ -60,7 +58,7 @@ func (s *session) take(m *member) (more bool) {
 		return false
 	}
 	// Nobody else is to work on a connection that was changed.
-	return !m.alone && s.conn.Tainted() == ""
+	return s.conn.Tainted() == ""
 }
 
 // itsOwn reports that m did not fail for what others have done before it: its
@@ -169,9 +167,9 @@ func (s *session) abort() {
 	s.trace.End(sqlite.RolledBack, errGroupLost)
 	g := &s.db.group
 	_ = s.conn.Rollback() // of a connection that is broken and still in it
-	kept := s.kept
-	s.kept = nil
-	if len(kept) == 0 {
+	kept, failed := s.kept, s.failed
+	s.kept, s.failed = nil, nil
+	if len(kept)+len(failed) == 0 {
 		return
 	}
 	g.aborted.Add(1)
@@ -181,26 +179,28 @@ func (s *session) abort() {
 		}
 		kept = nil
 	}
-	for _, v := range s.failed {
+	for _, v := range failed {
 		kept = append(kept, v.m)
 	}
-	if n := len(s.failed); n > 0 && s.failed[n-1].m == s.last {
-		s.last.alone = true
+	var culprit *member
+	if n := len(failed); n > 0 && failed[n-1].m == s.last {
+		culprit = s.last
 	}
-	s.failed = nil
 	slices.SortFunc(kept, func(a, b *member) int { return cmp.Compare(a.number, b.number) })
 	kept = slices.DeleteFunc(kept, func(m *member) bool {
-		if m.ctx.Err() == nil {
+		m.tries++
+		switch {
+		case m.ctx.Err() != nil:
+			m.finish(fmt.Errorf("%s: %w: %w", m.name(), lido.ErrGroupAborted, ended.Err(m.ctx)))
+		case m == culprit, m.tries == groupTries:
+			g.again.Add(1)
+			m.finish(errBeyond)
+		default:
+			g.again.Add(1)
 			return false
 		}
-		m.finish(fmt.Errorf("%s: %w: %w", m.name(), lido.ErrGroupAborted, ended.Err(m.ctx)))
 		return true
 	})
-	for _, m := range kept {
-		m.tries++
-		m.alone = m.alone || m.tries == groupTries
-	}
-	g.again.Add(int64(len(kept)))
 	g.putBack(kept...)
 }
 

@@ -46,8 +46,7 @@ type Stat struct {
 	// for a group, and were run again in a transaction of their own.
 	BeyondGroup int64
 	// AbortedGroups counts the shared transactions that were thrown away because
-	// of one write in them, and RunAgain how often another write was run again
-	// for that.
+	// of one write in them, and RunAgain how often a write was run again for that.
 	AbortedGroups, RunAgain int64
 	// LastCommit is when a write was last committed, or zero.
 	LastCommit time.Time

@@ -301,7 +301,7 @@ func TestTheTracerIsToldOfAGroupThatIsLost(t *testing.T) {
 		t.Fatal(errs)
 	}
 	all := strings.Join(r.take(t), "\n")
-	if !strings.Contains(all, "/group rolled back 0 members failed") || !strings.Contains(all, "/group committed 2 members") {
+	if !strings.Contains(all, "/group rolled back 0 members failed") || !strings.Contains(all, "/group committed 3 members") {
 		t.Error(all)
 	}
 }
