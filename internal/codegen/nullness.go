@@ -2,30 +2,41 @@ package codegen
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// nullness is what can be said of a result before the query runs.
+// nullness is what can be said of a result before the query runs. A greater one
+// is closer to NULL.
+//
+// It leaves out what calculations make of infinite numbers (Inf - Inf is NULL)
+// and of NaN, which the engine stores as NULL: no schema rules those out, and
+// the row that holds such a NULL is refused when it is read.
 type nullness int
 
 const (
-	unknown  nullness = iota
-	never             // NULL cannot occur
-	possible          // NULL can occur, whatever sqlc says
+	never    nullness = iota // NULL cannot occur
+	presumed                 // a column that sqlc and the models take for NOT NULL
+	unknown
+	possible // NULL can occur, whatever sqlc says
 )
 
 // worst is the nullness of what is NULL as soon as one of its parts is.
 func worst(parts []nullness) nullness {
 	all := never
 	for _, n := range parts {
-		switch {
-		case n == possible:
-			return possible
-		case n == unknown:
-			all = unknown
-		}
+		all = max(all, n)
 	}
 	return all
+}
+
+// calculated is the nullness of what an operator or CASE makes of its parts. sqlc
+// calls it NOT NULL whatever they are, so what is not known has to be possible.
+func calculated(parts []nullness) nullness {
+	if n := worst(parts); n != unknown {
+		return n
+	}
+	return possible
 }
 
 // nullness of result column at.
@@ -45,53 +56,19 @@ func (r *reading) nullness(at int) nullness {
 var (
 	neverNull = wordSet("COUNT TOTAL RANDOM CHANGES LAST_INSERT_ROWID TYPEOF QUOTE JSON_ARRAY JSON_OBJECT JSON_GROUP_ARRAY JSON_GROUP_OBJECT " +
 		"ROW_NUMBER RANK DENSE_RANK PERCENT_RANK CUME_DIST NTILE EXISTS SQLITE_VERSION")
-	nullOfNull = wordSet("UPPER LOWER TRIM LTRIM RTRIM LENGTH HEX ABS ROUND REPLACE INSTR SUBSTR SUBSTRING")
-)
+	nullOfNull = wordSet("LIKELY UNLIKELY UPPER LOWER TRIM LTRIM RTRIM LENGTH HEX ABS ROUND REPLACE INSTR SUBSTR SUBSTRING")
 
-// of is the nullness of an expression.
-func (r *reading) of(expr []token) nullness {
-	switch {
-	case len(expr) == 0:
-		return unknown
-	case len(expr) == 1 || expr[1].isPunct(r.sql, "."):
-		return r.ofOperand(expr)
-	case expr[0].isPunct(r.sql, "(") && closing(r.sql, expr) == len(expr)-1:
-		if expr[1].isWord(r.sql, "SELECT") {
-			return r.ofSubquery(expr[1 : len(expr)-1])
-		}
-		return r.of(expr[1 : len(expr)-1])
-	case expr[0].isWord(r.sql, "CASE"):
-		return r.ofCase(expr)
-	case expr[0].isWord(r.sql, "NOT"):
-		return r.of(expr[1:])
-	}
-	if parts := splitAt(r.sql, expr, "+", "-", "*", "||"); len(parts) > 1 {
-		var list []nullness
-		for _, p := range parts {
-			list = append(list, r.of(p))
-		}
-		return worst(list)
-	}
-	if parts := splitAt(r.sql, expr, "/", "%"); len(parts) > 1 {
-		list := []nullness{r.of(parts[0])}
-		for _, p := range parts[1:] {
-			if len(p) != 1 || p[0].kind != tokenNumber || strings.Trim(p[0].text(r.sql), "0.") == "" {
-				return possible // by zero
-			}
-		}
-		return worst(list)
-	}
-	if expr[1].isPunct(r.sql, "(") {
-		return r.ofCall(expr)
-	}
-	return unknown
-}
+	// dateFunctions give NULL for what they cannot read.
+	dateFunctions = wordSet("DATE TIME DATETIME JULIANDAY UNIXEPOCH STRFTIME")
+)
 
 func (r *reading) ofOperand(expr []token) nullness {
 	t := expr[0]
 	switch {
 	case t.kind == tokenNumber, t.kind == tokenString, t.kind == tokenBlob:
 		return never
+	case t.kind == tokenParam:
+		return r.ofParam(t)
 	case t.isWord(r.sql, "NULL"):
 		return possible
 	case t.isWord(r.sql, "TRUE"), t.isWord(r.sql, "FALSE"), t.isWord(r.sql, "CURRENT_TIMESTAMP"), t.isWord(r.sql, "CURRENT_DATE"), t.isWord(r.sql, "CURRENT_TIME"):
@@ -117,7 +94,7 @@ func (r *reading) ofOperand(expr []token) nullness {
 		case notNull || !ok:
 			found = never
 		case r.g.saysNotNull(base, column): // a key that is not INTEGER, or a virtual table
-			found = unknown
+			found = presumed
 		default:
 			found = possible
 		}
@@ -126,6 +103,38 @@ func (r *reading) ofOperand(expr []token) nullness {
 		return unknown // NATURAL or USING
 	}
 	return found
+}
+
+// notNullable are the types of parameters that cannot hold NULL.
+var notNullable = wordSet("bool int64 float64 string time.Time")
+
+// param is what ?1 and its like stand for.
+func (r *reading) param(t token) *param {
+	if t.kind != tokenParam {
+		return nil
+	}
+	n, err := strconv.Atoi(t.text(r.sql)[1:])
+	if err != nil || n < 1 || n > len(r.q.stmt.params) {
+		return nil
+	}
+	return &r.q.stmt.params[n-1]
+}
+
+func (r *reading) isSlice(t token) bool {
+	p := r.param(t)
+	return p != nil && p.slice
+}
+
+// ofParam is the nullness of a parameter, or of the elements of a slice.
+func (r *reading) ofParam(t token) nullness {
+	p := r.param(t)
+	if p == nil {
+		return unknown
+	}
+	if notNullable[strings.TrimPrefix(r.g.strictParam(r.q, p), "[]")] {
+		return never
+	}
+	return possible
 }
 
 // saysNotNull reports whether sqlc takes a column for NOT NULL.
@@ -156,31 +165,39 @@ func (r *reading) ofSubquery(tokens []token) nullness {
 	return possible
 }
 
-// ofCase knows that CASE without ELSE can be NULL.
+// ofCase is the nullness of CASE ... END: NULL stands where no ELSE does, and
+// otherwise comes from the branches.
 func (r *reading) ofCase(expr []token) nullness {
-	depth, cases, at, ended := 0, 0, -1, false
+	var branches []nullness
+	otherwise, start := false, -1
+	depth := 0
 	for i, t := range expr {
+		ends := t.isWord(r.sql, "END")
 		switch {
-		case t.isPunct(r.sql, "("):
+		case t.isPunct(r.sql, "("), t.isWord(r.sql, "CASE"):
 			depth++
-		case t.isPunct(r.sql, ")"):
+		case t.isPunct(r.sql, ")"), ends && depth > 1:
 			depth--
-		case t.isWord(r.sql, "CASE"):
-			cases++
-		case t.isWord(r.sql, "END"):
-			cases--
-			if cases == 0 && i != len(expr)-1 {
+		case depth != 1:
+		case t.isWord(r.sql, "WHEN"), t.isWord(r.sql, "ELSE"), ends:
+			if start >= 0 {
+				branches = append(branches, r.of(expr[start:i]))
+			}
+			start = -1
+			if t.isWord(r.sql, "ELSE") {
+				otherwise, start = true, i+1
+			}
+			if ends && i != len(expr)-1 {
 				return unknown
 			}
-			ended = ended || cases == 0
-		case t.isWord(r.sql, "ELSE") && depth == 0 && cases == 1:
-			at = i
+		case t.isWord(r.sql, "THEN"):
+			start = i + 1
 		}
 	}
-	if at < 0 && ended {
+	if !otherwise {
 		return possible
 	}
-	return unknown
+	return calculated(branches)
 }
 
 // ofCall is the nullness of f(...), with what may follow the parenthesis.
@@ -194,12 +211,15 @@ func (r *reading) ofCall(expr []token) nullness {
 	inner := expr[2:end]
 	var args []nullness
 	if name == "CAST" {
-		for i, t := range inner {
+		for i, t := range slices.Backward(inner) {
 			if t.isWord(r.sql, "AS") && i > 0 {
 				return r.of(inner[:i])
 			}
 		}
 		return unknown
+	}
+	if len(inner) > 0 && inner[0].isWord(r.sql, "DISTINCT") {
+		inner = inner[1:]
 	}
 	for _, arg := range splitAt(r.sql, inner, ",") {
 		args = append(args, r.of(arg))
@@ -208,13 +228,20 @@ func (r *reading) ofCall(expr []token) nullness {
 	case neverNull[name]:
 		return never
 	case name == "COALESCE" || name == "IFNULL":
-		if slices.Contains(args, never) {
-			return never
-		}
-		if slices.Contains(args, unknown) {
-			return unknown
-		}
+		return slices.Min(args)
+	case name == "NULLIF":
 		return possible
+	case name == "IIF" || name == "IF":
+		if len(args)%2 == 0 {
+			return possible // without a value for the case that no condition holds
+		}
+		branches := args[len(args)-1:]
+		for i := 1; i < len(args); i += 2 {
+			branches = append(branches, args[i])
+		}
+		return calculated(branches)
+	case dateFunctions[name]:
+		return r.ofDate(name, splitAt(r.sql, inner, ","))
 	case (name == "MIN" || name == "MAX") && len(args) > 1, nullOfNull[name]:
 		return worst(args)
 	case aggregates[name]:
@@ -234,4 +261,34 @@ func (r *reading) ofCall(expr []token) nullness {
 		}
 	}
 	return unknown
+}
+
+// ofDate knows that the current time is a time.
+func (r *reading) ofDate(name string, args [][]token) nullness {
+	if name == "STRFTIME" {
+		if len(args) == 0 || len(args[0]) != 1 || args[0][0].kind != tokenString || !plainFormat(args[0][0].text(r.sql)) {
+			return unknown
+		}
+		args = args[1:]
+	}
+	if len(args) == 0 || len(args) == 1 && (len(args[0]) == 0 || len(args[0]) == 1 && strings.EqualFold(args[0][0].text(r.sql), "'now'")) {
+		return never
+	}
+	return unknown
+}
+
+// plainFormat reports whether strftime surely knows all that a format holds.
+//
+// https://www.sqlite.org/lang_datefunc.html
+func plainFormat(format string) bool {
+	for rest := format; ; {
+		_, after, found := strings.Cut(rest, "%")
+		if !found {
+			return true
+		}
+		if after == "" || !strings.Contains("dfHjJmMsSwWY%", after[:1]) {
+			return false
+		}
+		rest = after[1:]
+	}
 }

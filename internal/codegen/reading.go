@@ -27,7 +27,9 @@ func (g *generator) read(q *query) *reading {
 	sql := q.stmt.sql()
 	tokens := significant(lex(sql))
 	if returns(q.src) {
-		return g.readSelect(q, sql, tokens)
+		r := g.readSelect(q, sql, tokens)
+		r.lone, r.optional = false, nil // what was written, whatever it was made of
+		return r.checked()
 	}
 	depth, start := 0, 0
 	var first, last *reading
@@ -46,10 +48,10 @@ func (g *generator) read(q *query) *reading {
 		}
 		switch {
 		case first == nil:
-			first = g.readSelect(q, sql, tokens[start:i])
+			first = g.readSelect(q, sql, tokens[start:i]).checked()
 			last = first
 		case adds:
-			last.next = g.readSelect(q, sql, tokens[start:i])
+			last.next = g.readSelect(q, sql, tokens[start:i]).checked()
 			last = last.next
 		}
 		start = i + 1
@@ -58,14 +60,13 @@ func (g *generator) read(q *query) *reading {
 	return first
 }
 
-// readSelect reads one SELECT of a compound, or the whole statement.
+// readSelect reads one SELECT of a compound, one that stands in an expression,
+// or the whole statement.
 func (g *generator) readSelect(q *query, sql string, tokens []token) *reading {
-	r := &reading{g: g, q: q, sql: sql, aliases: g.engine.aliases(q.src), optional: optionalTables(q.src)}
+	r := &reading{g: g, q: q, sql: sql}
 	r.items = resultItems(r.sql, tokens)
-	if len(r.items) != len(q.facts.results) {
-		r.items = nil
-	}
 	outer, sources := outermost(r.sql, tokens)
+	r.aliases, r.optional = g.engine.aliasesIn(sql, outer), optionalTables(sql, outer)
 	r.simple = len(sources) > 0
 	scope := map[string]bool{}
 	depth := 0
@@ -102,8 +103,13 @@ func (g *generator) readSelect(q *query, sql string, tokens []token) *reading {
 		}
 	}
 	r.lone = aggregate && !r.grouped
-	if returns(q.src) { // what was written, whatever it was made of
-		r.lone, r.optional = false, nil
+	return r
+}
+
+// checked drops the results where the engine counts others.
+func (r *reading) checked() *reading {
+	if len(r.items) != len(r.q.facts.results) {
+		r.items = nil
 	}
 	return r
 }
@@ -220,7 +226,8 @@ func withoutAlias(sql string, item []token) []token {
 	if last.kind == tokenWord && sqlKeywords[strings.ToUpper(last.text(sql))] {
 		return item // END, NULL, NOTNULL
 	}
-	if before.isPunct(sql, ")") || before.kind == tokenNumber || before.kind == tokenString ||
+	if before.isPunct(sql, ")") || before.kind == tokenNumber || before.kind == tokenString || before.kind == tokenBlob || before.kind == tokenParam ||
+		before.isWord(sql, "END") || before.isWord(sql, "NULL") || before.isWord(sql, "ISNULL") || before.isWord(sql, "NOTNULL") ||
 		before.kind == tokenQuoted || before.kind == tokenWord && !sqlKeywords[strings.ToUpper(before.text(sql))] {
 		return item[:n-1]
 	}

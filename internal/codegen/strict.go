@@ -276,7 +276,11 @@ func (g *generator) columnType(q *query, table, column string) (declared string,
 // aliases maps the names under which base tables go in a query, in lower case,
 // to the tables.
 func (e *engine) aliases(q *sourceQuery) map[string]string {
-	src, body := q.file.text, significant(q.body)
+	return e.aliasesIn(q.file.text, significant(q.body))
+}
+
+// aliasesIn does so for a part of a statement.
+func (e *engine) aliasesIn(src string, body []token) map[string]string {
 	aliases := map[string]string{}
 	for i, t := range body {
 		name, ok := t.name(src)
@@ -332,18 +336,31 @@ func outerJoin(q *sourceQuery) bool {
 // optionalEmbed reports whether embed n of a query may have no row, because
 // its table stands on the optional side of an outer join.
 func (g *generator) optionalEmbed(q *query, n int) bool {
-	return n < len(q.stmt.embeds) && optionalTables(q.src)[strings.ToLower(q.stmt.embeds[n])]
+	return n < len(q.stmt.embeds) && optionalTables(q.src.file.text, significant(q.src.body))[strings.ToLower(q.stmt.embeds[n])]
 }
+
+// endOfFrom are the words that follow the tables of a SELECT.
+var endOfFrom = wordSet("SELECT WHERE GROUP HAVING WINDOW ORDER LIMIT UNION EXCEPT INTERSECT RETURNING")
 
 // optionalTables are the names, in lower case, of what outer joins make
 // optional: what follows LEFT JOIN, what precedes RIGHT JOIN, both for FULL.
-func optionalTables(q *sourceQuery) map[string]bool {
-	src, body := q.file.text, significant(q.body)
+func optionalTables(src string, body []token) map[string]bool {
 	optional := map[string]bool{}
 	var sofar []string
-	for i := 0; i < len(body); i++ {
-		word := strings.ToUpper(body[i].text(src))
-		if body[i].kind != tokenWord || word != "JOIN" && word != "FROM" {
+	depth, from := 0, -1 // from is the depth of the FROM whose tables follow
+	for i, t := range body {
+		word := strings.ToUpper(t.text(src))
+		switch {
+		case t.isPunct(src, "("):
+			depth++
+		case t.isPunct(src, ")"):
+			depth--
+		case t.kind == tokenWord && word == "FROM":
+			from = depth
+		case t.kind == tokenWord && depth <= from && endOfFrom[word]:
+			from = -1
+		}
+		if !t.isWord(src, "JOIN") && !t.isWord(src, "FROM") && !(t.isPunct(src, ",") && depth == from) {
 			continue
 		}
 		kind := ""

@@ -57,6 +57,10 @@ type Query struct {
 	Slices []int
 	Writes bool
 	Insert bool // a plain one, to fill tables with
+	// Asserts is true where a result is given a type that is taken as it is
+	// said, NULL or not: that of CAST and of functions, over what no schema
+	// declares.
+	Asserts bool
 }
 
 // SliceMark stands before and after the number of a slice in Query.Stock.

@@ -17,6 +17,7 @@ type builder struct {
 	style         string
 	named         []int // numbers of the named parameters so far
 	aliases       int
+	opaque        bool // the columns come through a WITH
 }
 
 // styles are the ways to write a parameter.
@@ -164,12 +165,12 @@ func (b *builder) where(cols []ref) {
 // item writes one column of a result.
 func (b *builder) item(cols []ref) {
 	c := pick(b.t, cols, "item")
-	forms := []string{"column", "column", "column", "alias", "coalesce", "case", "cast", "is null", "subquery", "exists"}
+	forms := []string{"column", "column", "column", "alias", "coalesce", "case", "cast", "is null", "subquery", "exists", "condition", "condition", "test"}
 	switch c.Class {
 	case Text:
 		forms = append(forms, "length", "concat", "upper")
 	case Integer, Real:
-		forms = append(forms, "plus", "abs")
+		forms = append(forms, "plus", "abs", "sum", "quotient")
 	case JSON:
 		forms = append(forms, "extract", "arrow")
 	}
@@ -177,6 +178,10 @@ func (b *builder) item(cols []ref) {
 	if form == "column" {
 		b.put("%s", c.sql)
 		return
+	}
+	switch form {
+	case "cast", "length", "upper", "abs":
+		b.q.Asserts = b.q.Asserts || b.opaque
 	}
 	switch form {
 	case "alias":
@@ -204,8 +209,16 @@ func (b *builder) item(cols []ref) {
 		b.put("%s || '-' || %s", c.sql, c.sql)
 	case "upper":
 		b.put("upper(%s)", c.sql)
+	case "condition":
+		b.condition(cols, 2)
+	case "test":
+		b.test(c, pick(b.t, cols, "other"))
 	case "plus":
 		b.put("%s + 1", c.sql)
+	case "sum":
+		b.put("-%s %s %s", c.sql, pick(b.t, []string{"+", "-", "&", ">>"}, "operator"), b.number(cols))
+	case "quotient":
+		b.put("%s %s %s", c.sql, pick(b.t, []string{"/", "%"}, "operator"), b.number(cols))
 	case "abs":
 		b.put("abs(%s)", c.sql)
 	case "extract":
@@ -215,6 +228,26 @@ func (b *builder) item(cols []ref) {
 	}
 	b.aliases++
 	b.put(" AS r%d", b.aliases)
+}
+
+// test writes an expression over two columns that is true, false or, most
+// often, NULL where one of them is.
+func (b *builder) test(c, other ref) {
+	forms := []string{"%s = %s", "%s < %s", "%s IS NOT %s", "%s LIKE %s", "%s NOT LIKE %s", "NOT (%s GLOB %s)", "NOT %s AND %s", "%s OR %s", "NOT (%s IN (1, %s))",
+		"NOT (%s BETWEEN 1 AND %s)", "NOT (%s BETWEEN %s AND 1 AND 1 = 1)", "%s IS NULL = %s", "%s = %s IS NULL", "CASE WHEN %s THEN %s IS NULL ELSE 0 END",
+		"NOT (%s IN (SELECT %s))", "NOT (%s IN (SELECT %s FROM " + pick(b.t, b.p.Tables, "table").Name + " AS w))", "(%s, 1) = (%s, 1)", "coalesce(%s, %s) = 1", "NOT (%s ->> %s)"}
+	b.put(pick(b.t, forms, "test"), c.sql, other.sql)
+}
+
+// number is a column of numbers or a constant.
+func (b *builder) number(cols []ref) string {
+	list := []string{"2", "0", "0.5", "0x10"}
+	for _, c := range cols {
+		if c.Class == Integer {
+			list = append(list, c.sql, c.sql)
+		}
+	}
+	return pick(b.t, list, "number")
 }
 
 func literal(c Class) string {
@@ -392,6 +425,7 @@ func (b *builder) with(tab *Table, name string) Query {
 	b.put("WITH few AS (SELECT * FROM %s", tab.Name)
 	b.where(cols)
 	b.put(")\nSELECT ")
+	b.opaque = true
 	b.list(cols)
 	b.put("\nFROM few")
 	b.where(cols)

@@ -30,6 +30,10 @@ import (
 	_ "modernc.org/sqlite" // the stock driver
 )
 
+// StrictTypes is the name of the package whose results must be able to hold
+// what they are.
+const StrictTypes = "strict"
+
 // Package is a generated package and the project it was generated from.
 type Package struct {
 	Name    string
@@ -216,6 +220,8 @@ func (c *testCase) call(q *random.Query) {
 		c.n.refusals++
 	case (gotErr == nil) != (wantErr == nil) || errors.Is(gotErr, sql.ErrNoRows) != errors.Is(wantErr, sql.ErrNoRows):
 		c.Fatalf("%s\nstock driver: %v\nlido: %v", where, wantErr, gotErr)
+	case gotErr != nil && c.subject.Name == StrictTypes && strings.Contains(gotErr.Error(), "NULL cannot be read") && !q.Asserts:
+		c.Fatalf("%s\nstrict types have no place for a NULL: %v", where, gotErr)
 	case gotErr != nil:
 		c.n.refusals++
 	default:

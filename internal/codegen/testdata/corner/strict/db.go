@@ -77,3 +77,13 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, q *Queri
 		return fn(ctx, New(tx))
 	})
 }
+
+// Batch is Write with a commit that may be shared with others who write at the
+// same time, and so costs less under load. In return fn may run more than once,
+// even where Write runs it once: when what shares its transaction fails, or when
+// it takes long. It should be short, and set variables rather than add to them.
+func (s *Store) Batch(ctx context.Context, fn func(ctx context.Context, q *Queries) error) error {
+	return lido.Batch(ctx, s.db, func(ctx context.Context, tx lido.Tx) error {
+		return fn(ctx, New(tx))
+	})
+}
