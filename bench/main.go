@@ -86,7 +86,7 @@ func run(dir string, rounds int, only string) error {
 
 	// Each contender has its own file with the same rows.
 	paths := map[string]string{}
-	for _, name := range []string{"engine", "lido", "exclusive", "stock"} {
+	for _, name := range []string{"engine", "lido", "shared", "exclusive", "stock"} {
 		paths[name] = filepath.Join(dir, name+".db")
 		if err := fill(ctx, paths[name]); err != nil {
 			return err
@@ -102,6 +102,18 @@ func run(dir string, rounds int, only string) error {
 		return err
 	}
 	defer db.Close(ctx)
+	// Somebody else has this one open too, which is when locks are not kept
+	// between reads.
+	shared, err := pool.Open(ctx, paths["shared"], pool.Config{})
+	if err != nil {
+		return err
+	}
+	defer shared.Close(ctx)
+	somebody, err := sqlite.Open(ctx, paths["shared"], sqlite.Options{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer somebody.Close()
 	exclusive, err := pool.Open(ctx, paths["exclusive"], pool.Config{Exclusive: true})
 	if err != nil {
 		return err
@@ -112,8 +124,9 @@ func run(dir string, rounds int, only string) error {
 		return err
 	}
 	defer stock.Close()
-	handle, exclusiveHandle := stdlib.OpenDB(db), stdlib.OpenDB(exclusive)
+	handle, sharedHandle, exclusiveHandle := stdlib.OpenDB(db), stdlib.OpenDB(shared), stdlib.OpenDB(exclusive)
 	defer handle.Close()
+	defer sharedHandle.Close()
 	defer exclusiveHandle.Close()
 
 	anything, err := pool.New(pool.Options[int]{
@@ -129,8 +142,8 @@ func run(dir string, rounds int, only string) error {
 	fmt.Printf("SQLite %s, %d rows, median of %d rounds\n\n", sqlite.Version(), items, rounds)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "operation\tns\tallocs\tbytes\tto first\ttarget\t")
-	ops := operations(ctx, engine, db, exclusive, anything, stock)
-	more, err := viaDatabaseSQL(ctx, stock, handle, exclusiveHandle)
+	ops := operations(ctx, engine, db, shared, exclusive, anything, stock)
+	more, err := viaDatabaseSQL(ctx, stock, handle, sharedHandle, exclusiveHandle)
 	if err != nil {
 		return err
 	}
@@ -171,15 +184,19 @@ func medianOf(vs []float64) float64 {
 	return vs[len(vs)/2]
 }
 
-func operations(ctx context.Context, engine *direct, db, exclusive *pool.DB, anything *pool.Pool[int], stock *sql.DB) []operation {
-	typed, alone, plain := lidogen.NewStore(db), lidogen.NewStore(exclusive), sqlcgen.New(stock)
+// othersToo names the contender on a file that somebody else has open.
+const othersToo = "lido, not alone"
+
+func operations(ctx context.Context, engine *direct, db, shared, exclusive *pool.DB, anything *pool.Pool[int], stock *sql.DB) []operation {
+	typed, beside, alone, plain := lidogen.NewStore(db), lidogen.NewStore(shared), lidogen.NewStore(exclusive), sqlcgen.New(stock)
 	insert := lidogen.InsertItemParams{Name: "a new item of some length", Email: "someone@example.com", Price: 1999}
 
 	return []operation{
 		{"one row by key", []contender{
 			{name: "engine alone", run: loop(func(i int64) error { _, err := engine.getItem(1 + i%items); return err })},
 			{name: "lido", run: loop(func(i int64) error { _, err := typed.GetItem(ctx, 1+i%items); return err }), target: "at most 1.25"},
-			{name: "lido, Exclusive", run: loop(func(i int64) error { _, err := alone.GetItem(ctx, 1+i%items); return err }), target: "below lido"},
+			{name: othersToo, run: loop(func(i int64) error { _, err := beside.GetItem(ctx, 1+i%items); return err }), target: "at most 1.25"},
+			{name: "lido, Exclusive", run: loop(func(i int64) error { _, err := alone.GetItem(ctx, 1+i%items); return err }), target: "below the one above"},
 			{name: "sqlc on the stock driver", run: loop(func(i int64) error { _, err := plain.GetItem(ctx, 1+i%items); return err })},
 		}},
 		{"list of 1,000 rows", []contender{

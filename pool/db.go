@@ -58,6 +58,7 @@ type DB struct {
 	watch *watch // nil if there is nothing to look after
 	trace tracers
 
+	readLocks    *readLocks    // nil if there is nothing to save
 	checkpointer *checkpointer // nil if checkpoints are left to others
 	checkpoints  checkpoints
 
@@ -128,6 +129,7 @@ func open(ctx context.Context, path string, cfg Config, around surroundings) (*D
 func (db *DB) open(ctx context.Context) error {
 	// The writer first: readers cannot open a file that does not exist yet.
 	var err error
+	db.startReadLocks()
 	if db.held() {
 		if err := db.hold(ctx); err != nil {
 			return err
@@ -305,6 +307,7 @@ func (db *DB) connectAs(ctx context.Context, readOnly bool, opt sqlite.Options) 
 			return nil, err
 		}
 	}
+	opt.ReadLocks = db.readLocks.shared()
 	return sqlite.Open(seam.With(ctx, db.seam), db.name, opt)
 }
 
@@ -388,6 +391,7 @@ func (db *DB) Close(ctx context.Context) error {
 		}
 	}
 	db.checkpointer.close()
+	db.readLocks.stop()
 	// Readers first, so that the writer, or the holder, is the last: a
 	// connection that is read-only cannot remove the WAL.
 	for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {

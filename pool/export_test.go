@@ -39,3 +39,12 @@ func OpenIn(ctx context.Context, path string, cfg Config, s Surroundings) (*DB, 
 func SetGroupTimes(db *DB, group, member time.Duration) {
 	db.group.time, db.group.memberTime = group, member
 }
+
+// KeptReadLocks counts the locks that db keeps for its next reads, -1 if nobody
+// looks after them.
+func KeptReadLocks(db *DB) int {
+	if db.readLocks == nil {
+		return -1
+	}
+	return db.readLocks.locks.Kept()
+}

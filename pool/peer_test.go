@@ -61,6 +61,23 @@ func peer(role, path string) int {
 		}
 		fmt.Println("open", err)
 		_, _ = io.Copy(io.Discard, os.Stdin)
+	case "cut": // the WAL, after a write, and keep the file open until the input ends
+		c, err := sqlite.Open(ctx, path, sqlite.Options{BusyTimeout: peerWait})
+		if err == nil {
+			err = c.Exec(ctx, fmt.Sprintf("INSERT INTO item(name) VALUES('peer %d')", os.Getpid()))
+		}
+		fmt.Println("wrote", err)
+		for n := 1; err == nil; n++ {
+			var res sqlite.CheckpointResult
+			if res, err = c.Checkpoint(ctx, sqlite.Truncate); err != nil || !res.Busy {
+				fmt.Printf("cut after %d, %v\n", n, err)
+				break
+			}
+		}
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		if c != nil {
+			fmt.Println("closed", c.Close())
+		}
 	case "write": // rows until it is killed
 		db, err := pool.Open(ctx, path, pool.Config{Exclusive: true})
 		for i := 0; err == nil; i++ {

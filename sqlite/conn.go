@@ -57,7 +57,8 @@ type Conn struct {
 	open      openTransaction
 	onEnding  func(Ending)
 
-	wal walView
+	wal  walView
+	kept *keptLock // the part in Options.ReadLocks, or nil
 
 	broken  error  // an answer after which the connection must be destroyed
 	faulted bool   // stopped in the middle of the engine: never enter it again
@@ -363,6 +364,7 @@ func (c *Conn) Close() (err error) {
 	}
 	defer unregister(c)
 	defer c.guard(debug.SetPanicOnFault(true), &err)
+	c.kept.leave(c.tls)
 	c.ctx = nil
 	c.uninterruptible = true
 	// Our own statements only: those that virtual tables keep are on the

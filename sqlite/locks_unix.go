@@ -21,6 +21,7 @@ func (c *Conn) dropLocks() {
 	}
 	// A second fault here leaves things as bad as they were, and no worse.
 	defer func() { _ = recover() }()
+	c.kept.leave(c.tls)
 	methods := (*lib.Tsqlite3_io_methods)(pointer((*lib.Tsqlite3_file)(pointer(c.file)).FpMethods))
 	if shm := (*lib.TunixFile)(pointer(c.file)).FpShm; shm != 0 {
 		shmLock := *(*func(*libc.TLS, uintptr, int32, int32, int32) int32)(unsafe.Pointer(&struct{ f uintptr }{methods.FxShmLock}))

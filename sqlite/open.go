@@ -53,6 +53,9 @@ type Options struct {
 	//
 	// https://www.sqlite.org/limits.html#max_length
 	MaxLengthBytes int
+	// ReadLocks, if set, are shared with the other connections of the same file,
+	// which then read without locking it anew each time.
+	ReadLocks *ReadLocks
 	// BeforePragmas, if set, sees the file as it was found, before Pragmas and
 	// with them a journal mode are set. Its error undoes Open.
 	BeforePragmas func(ctx context.Context, c *Conn) error
@@ -117,6 +120,7 @@ func Open(ctx context.Context, path string, opt Options) (*Conn, error) {
 	}
 	c.tainted = "" // by the settings above
 	c.viewWAL()
+	opt.ReadLocks.join(c)
 	return c, nil
 }
 

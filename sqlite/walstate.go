@@ -115,7 +115,7 @@ func (c *Conn) WALState() (s WALState, ok bool) {
 	s.Frames, s.Moved = at(walFrames), at(walMoved)
 	// The two change one after the other when the WAL begins anew.
 	s.Moved = min(s.Moved, s.Frames)
-	held := *(*uint16)(pointer(c.wal.locks))
+	held := *(*uint16)(pointer(c.wal.locks)) &^ c.kept.unused()
 	for i := range walReaders {
 		if held&(1<<(walFirstRead+i)) == 0 {
 			continue
