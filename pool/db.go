@@ -343,6 +343,8 @@ func (db *DB) checkReleased(c *sqlite.Conn) error {
 	if c.OpenStatements() {
 		return errors.New("released with a statement that was not closed")
 	}
+	c.LimitTime(0)
+	c.ShieldWrites(false)
 	if c.InTransaction() {
 		if err := c.Rollback(); err != nil {
 			return fmt.Errorf("released in a transaction that cannot be rolled back: %w", err)
@@ -352,6 +354,7 @@ func (db *DB) checkReleased(c *sqlite.Conn) error {
 	if what := c.Tainted(); what != "" && !seeded.ReuseOfAChanged {
 		return fmt.Errorf("released after it was changed by %s", what)
 	}
+	c.ForgetDeferral() // set outside a transaction it waits for the next one
 	if !seeded.ReuseAfterInterrupt {
 		c.ClearInterrupt()
 	}

@@ -2,7 +2,9 @@ package pool_test
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/pool"
@@ -89,3 +91,42 @@ func TestWhatABorrowerDidToItsConnectionDoesNotReachTheNext(t *testing.T) {
 }
 
 var manyItemsUpTo = &lido.Query{Name: "ManyItemsUpTo", SQL: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < CAST(?1 AS INTEGER)) INSERT INTO item(name) SELECT i FROM n", Writes: []string{"item"}}
+
+func TestWhatABorrowerHasSetDoesNotMeetTheNext(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	if err := db.WithWriter(t.Context(), func(ctx context.Context, c *sqlite.Conn) error {
+		c.LimitTime(time.Nanosecond)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Write(t.Context(), func(ctx context.Context, tx lido.Tx) error { return run(ctx, tx, manyItemsUpTo, "5000") }); err != nil {
+		t.Errorf("a time limit: %v", err)
+	}
+
+	part := &lido.Query{Name: "InsertPart", SQL: "INSERT INTO part VALUES('nosuch')", Writes: []string{"part"}}
+	if err := db.WithWriter(t.Context(), func(ctx context.Context, c *sqlite.Conn) error {
+		return c.Exec(ctx, "CREATE TABLE part(item TEXT REFERENCES item(name)); PRAGMA defer_foreign_keys=ON")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	_ = db.Write(t.Context(), func(ctx context.Context, tx lido.Tx) error {
+		if err := run(ctx, tx, part); !errors.Is(err, lido.ErrForeignKey) {
+			t.Errorf("deferred foreign keys: %v", err)
+		}
+		return nil
+	})
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	hooked := openWithHook(t, cancel)
+	if err := hooked.WithWriter(t.Context(), func(ctx context.Context, c *sqlite.Conn) error {
+		c.ShieldWrites(true)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(ctx, hooked, hookAndMany); !errors.Is(err, lido.ErrInterrupted) {
+		t.Errorf("a shield: %v", err)
+	}
+}

@@ -106,7 +106,9 @@ func (r *Resource[R]) Release() {
 		r.misuse("Release")
 	}
 	if r.pool.opt.Tracer != nil {
+		defer r.giveBack(true) // also when the tracer panics
 		r.pool.traceRelease(since, false)
+		return
 	}
 	r.giveBack(true)
 }
@@ -170,10 +172,10 @@ func (r *Resource[R]) Destroy(reason error) {
 	if since == 0 {
 		r.misuse("Destroy")
 	}
+	defer r.pool.destroy(r, DestroyedBroken, reason) // also when the tracer panics
 	if r.pool.opt.Tracer != nil {
 		r.pool.traceRelease(since, true)
 	}
-	r.pool.destroy(r, DestroyedBroken, reason)
 }
 
 // checkReleased asks Released, and destroys the resource should that panic.
