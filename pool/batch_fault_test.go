@@ -133,3 +133,30 @@ func TestAnIOErrorInAMemberSparesTheOthers(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+func TestAMemberThatFailedIsToldWhyOnlyOnceTheCommitHasWorked(t *testing.T) {
+	// That a name is taken would be an acknowledgement of the one who took it.
+	for name, fault := range map[string]func(*pooltest.Injector){
+		"disk full":      func(f *pooltest.Injector) { t.Cleanup(f.DiskFull()) },
+		"commit unknown": func(f *pooltest.Injector) { f.LoseCommit(pooltest.Lost) },
+	} {
+		db, faults := openFaulty(t, pool.Config{})
+		fault(faults)
+		leaves := func(ctx context.Context) error { // after it has failed
+			ctx, cancel := context.WithCancel(ctx)
+			return db.Batch(ctx, func(ctx context.Context, tx lido.Tx) error {
+				defer cancel()
+				return insertsIn("a")(ctx, tx)
+			})
+		}
+		errs := together(t, db, inserts(db, insertItem, "a"), inserts(db, insertItem, "a"), withBatch(db, insertsIn("a")), leaves)
+		if errs[0] == nil {
+			t.Fatalf("%s: the commit worked", name)
+		}
+		for _, err := range errs[1:] {
+			if !errors.Is(err, lido.ErrGroupAborted) || errors.Is(err, lido.ErrUnique) || errors.Is(err, lido.ErrCommitUnknown) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}

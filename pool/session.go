@@ -39,6 +39,10 @@ type verdict struct {
 
 // take does the work of m and reports whether another may follow.
 func (s *session) take(m *member) (more bool) {
+	if m.ctx.Err() != nil {
+		m.finish(fmt.Errorf("%s: %w", m.name(), ended.Err(m.ctx)))
+		return true
+	}
 	s.running, s.last = m, m
 	err := s.run(m)
 	s.running = nil
@@ -48,7 +52,7 @@ func (s *session) take(m *member) (more bool) {
 	case errors.Is(err, errBeyond):
 		s.db.group.beyond.Add(1)
 		m.finish(errBeyond)
-	case len(s.kept) == 0 || s.itsOwn(m, err):
+	case len(s.kept) == 0 || s.itsOwn(err):
 		m.finish(err)
 	default:
 		s.failed = append(s.failed, verdict{m, err})
@@ -61,18 +65,16 @@ func (s *session) take(m *member) (more bool) {
 	return s.conn.Tainted() == ""
 }
 
-// itsOwn reports that m did not fail for what others have done before it: its
-// caller has gone, or the connection.
-func (s *session) itsOwn(m *member, err error) bool {
-	return errors.Is(err, errUnfinished) || errors.Is(err, errPanicked) || m.ctx.Err() != nil || s.conn.Broken() != nil
+// itsOwn reports that a member did not fail for what others have done before it:
+// its caller has gone, or the connection. That its context has ended since says
+// nothing: it may have been told before that a key is taken.
+func (s *session) itsOwn(err error) bool {
+	return errors.Is(err, errUnfinished) || errors.Is(err, errPanicked) || s.conn.Broken() != nil
 }
 
 // run does the work of m in a savepoint.
 func (s *session) run(m *member) error {
 	c, ctx := s.conn, context.Background()
-	if m.ctx.Err() != nil {
-		return fmt.Errorf("%s: %w", m.name(), ended.Err(m.ctx))
-	}
 	if err := c.Control(ctx, "SAVEPOINT lido_member"); err != nil {
 		return fmt.Errorf("pool: savepoint: %w", err)
 	}
@@ -140,11 +142,13 @@ func (s *session) commit() {
 	}
 	kept := s.kept
 	s.kept = nil
+	defer func() { // also when the tracer panics
+		for _, m := range kept {
+			m.finish(err)
+		}
+		s.answer(err)
+	}()
 	s.trace.endGroup(len(kept), err)
-	for _, m := range kept {
-		m.finish(err)
-	}
-	s.answer(err)
 }
 
 // answer tells those who have failed why. Where the others' work is not there,
@@ -153,7 +157,10 @@ func (s *session) answer(err error) {
 	failed := s.failed
 	s.failed = nil
 	for _, v := range failed {
-		if errors.Is(err, lido.ErrGroupAborted) {
+		switch {
+		case errors.Is(err, lido.ErrCommitUnknown): // but not of theirs, which was undone before
+			v.err = fmt.Errorf("%s: %w: commit: %v", v.m.name(), lido.ErrGroupAborted, err)
+		case err != nil:
 			v.err = err
 		}
 		v.m.finish(v.err)
@@ -229,7 +236,7 @@ func (s *session) end() {
 		for _, m := range s.kept {
 			m.finish(fmt.Errorf("pool: commit: %w", lido.ErrCommitUnknown))
 		}
-		s.answer(nil)
+		s.answer(lido.ErrCommitUnknown)
 		return
 	}
 	if s.running != nil && s.running != s.leader {
