@@ -251,7 +251,10 @@ func (m *member) finish(err error) {
 
 // lead runs groups until m has its answer, and then passes the lead on.
 func (db *DB) lead(m *member) {
-	defer db.group.passOn()
+	defer func() {
+		db.group.drop(m) // where it still is when a tracer panics
+		db.group.passOn()
+	}()
 	for !m.done {
 		r, err := db.acquire(m.ctx, db.writer, m.query)
 		if err == nil {

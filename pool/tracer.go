@@ -321,7 +321,14 @@ func (p *Pool[R]) acquireTraced(ctx context.Context) (*Resource[R], error) {
 	start := p.now()
 	ctx = p.opt.Tracer.TraceAcquireStart(ctx, TraceAcquireStartData{Pool: p.opt.Name})
 	r, err := p.acquire(ctx)
+	told := false
+	defer func() {
+		if !told && err == nil { // the tracer panicked, and nobody gets r
+			r.Release()
+		}
+	}()
 	p.opt.Tracer.TraceAcquireEnd(ctx, TraceAcquireEndData{Pool: p.opt.Name, Duration: time.Duration(p.now() - start), Err: err})
+	told = true
 	return r, err
 }
 

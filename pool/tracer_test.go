@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -406,5 +407,79 @@ func TestQueriesByHandCanBeTraced(t *testing.T) {
 	tx.End(sqlite.Committed, nil)
 	if same != ctx || q != nil || tx != nil {
 		t.Error("traced without a tracer")
+	}
+}
+
+// striking is a tracer that panics once, when it is told of what on the writer
+// or of a group.
+type striking struct {
+	what  string
+	armed atomic.Bool
+}
+
+func (s *striking) TraceQueryStart(ctx context.Context, _ pool.TraceQueryStartData) context.Context {
+	return ctx
+}
+func (s *striking) TraceQueryEnd(context.Context, pool.TraceQueryEndData) {}
+
+func (s *striking) strike(what string, here bool) {
+	if here && s.what == what && s.armed.CompareAndSwap(true, false) {
+		panic(what)
+	}
+}
+
+func (s *striking) TraceTransactionStart(ctx context.Context, d pool.TraceTransactionStartData) context.Context {
+	s.strike("begin", d.Group)
+	return ctx
+}
+func (s *striking) TraceTransactionEnd(_ context.Context, d pool.TraceTransactionEndData) {
+	s.strike("end", d.Group)
+}
+func (s *striking) TraceAcquireStart(ctx context.Context, d pool.TraceAcquireStartData) context.Context {
+	s.strike("acquire", d.Pool == "writer")
+	return ctx
+}
+func (s *striking) TraceAcquireEnd(_ context.Context, d pool.TraceAcquireEndData) {
+	s.strike("acquired", d.Pool == "writer")
+}
+func (s *striking) TraceRelease(d pool.TraceReleaseData) { s.strike("release", d.Pool == "writer") }
+
+// It must not panic, but a program that recovers, as servers do, goes on, and
+// its writes must not wait for ever for the one that was struck.
+func TestATracerThatPanicsStrikesOneCallerOnly(t *testing.T) {
+	for _, what := range []string{"begin", "end", "acquire", "acquired", "release"} {
+		s := &striking{what: what}
+		db := openDB(t, pool.Config{Tracer: s})
+		var struck atomic.Int64
+		recovering := func(write func(context.Context) error) func(context.Context) error {
+			return func(ctx context.Context) error {
+				ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+				defer cancel()
+				defer func() {
+					if recover() != nil {
+						struck.Add(1)
+					}
+				}()
+				return write(ctx)
+			}
+		}
+		// Alone, being of another level; the others share a transaction.
+		arm := func(ctx context.Context) error {
+			return db.Batch(pool.WithSynchronous(ctx, pool.SynchronousFull), func(context.Context, lido.Tx) error {
+				s.armed.Store(true)
+				return nil
+			})
+		}
+		errs := together(t, db, recovering(arm), recovering(inserts(db, insertItem, "a")), recovering(withBatch(db, insertsIn("b"))),
+			recovering(inserts(db, insertItem, "c")))
+		if err := errors.Join(errs...); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if struck.Load() != 1 {
+			t.Errorf("%s: it struck %d", what, struck.Load())
+		}
+		if err := run(t.Context(), db, insertItem, "d"); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
