@@ -28,8 +28,16 @@ import (
 //
 // TRUNCATE needs the write lock and that nobody reads from the WAL. It is tried
 // when nothing was written for an interval and nobody holds a connection, in
-// the writer's queue, without waiting for anything. RESTART and FULL are never
-// used: they wait for readers with the write lock in hand.
+// the writer's queue, without waiting for anything.
+//
+// That leaves readers that overlap without a gap: with each commit at least one
+// of them stands before the newest frame, so that all is never moved, and the
+// WAL grows by whatever is written although no reader is old. Once it is several
+// times too long (roomShare) the checkpointer makes room: a TRUNCATE that waits
+// for the readers of the moment, with the write lock in hand and for a moment
+// only (roomWait). Those that come meanwhile are not in the way. It is not tried
+// while most of the WAL cannot be moved: who keeps that is in no hurry. RESTART
+// and FULL, which wait for as long as readers like, are never used.
 
 // checkpointShare is how many times in the length that makes a committer move
 // the WAL the checkpointer is asked to.
@@ -38,6 +46,16 @@ const checkpointShare = 4
 // truncateWait bounds how long a TRUNCATE may wait for the writer, should
 // somebody come just then.
 const truncateWait = 20 * time.Millisecond
+
+// roomShare is at how many times the length that makes a committer move the WAL
+// the checkpointer makes room, but not before it has roomFrames (64 MB), for
+// writers then wait for readers: for roomWait at most. If that was too short, it
+// is tried again an interval later, and when the WAL has doubled.
+const (
+	roomShare  = 4
+	roomFrames = 16_000
+	roomWait   = 100 * time.Millisecond
+)
 
 // checkpointing is what holds the writer during a TRUNCATE.
 var checkpointing = &lido.Query{Name: "checkpointer"}
@@ -54,6 +72,7 @@ type checkpointer struct {
 	kick  chan struct{}
 	asked atomic.Bool  // kick holds something, or it is being done
 	due   atomic.Int64 // pages, or more after a reader was in the way
+	long  atomic.Int64 // at how many frames to make room, or more after that failed
 
 	// Owned by the goroutine.
 	conn    *sqlite.Conn // nil until needed
@@ -72,6 +91,7 @@ func (db *DB) startCheckpointer() {
 		ended: make(chan struct{}), kick: make(chan struct{}, 1),
 	}
 	k.due.Store(k.pages)
+	k.long.Store(k.roomAt())
 	k.ctx, k.stop = context.WithCancel(context.Background())
 	db.checkpointer = k
 	go k.run()
@@ -92,9 +112,18 @@ func (k *checkpointer) noticed(c *sqlite.Conn) {
 		return
 	}
 	s, ok := c.WALState()
-	if ok && int64(s.Frames-s.Moved) >= k.due.Load() && s.Frames < k.db.cfg.WALAutocheckpointPages && k.asked.CompareAndSwap(false, true) {
+	if !ok {
+		return
+	}
+	work := int64(s.Frames-s.Moved) >= k.due.Load() && s.Frames < k.db.cfg.WALAutocheckpointPages
+	if (work || int64(s.Frames) >= k.long.Load()) && k.asked.CompareAndSwap(false, true) {
 		k.kick <- struct{}{}
 	}
+}
+
+// roomAt is at how many frames to make room.
+func (k *checkpointer) roomAt() int64 {
+	return max(roomFrames, roomShare*int64(k.db.cfg.WALAutocheckpointPages))
 }
 
 func (k *checkpointer) run() {
@@ -107,7 +136,10 @@ func (k *checkpointer) run() {
 		case <-k.ctx.Done():
 			return
 		case <-k.kick:
-			k.passive()
+			// What fails is tried again on schedule, not after every write.
+			if !k.failing && !k.passive() {
+				k.makeRoom(k.long.Load())
+			}
 			k.asked.Store(false)
 		case <-tick.C:
 			k.onSchedule()
@@ -126,6 +158,9 @@ func (k *checkpointer) onSchedule() {
 	k.commits, k.state = commits, state
 	if !known || state.Frames > state.Moved {
 		moved := k.passive()
+		if !moved {
+			k.makeRoom(k.roomAt())
+		}
 		k.state, _ = k.db.walState()
 		if !moved {
 			return
@@ -165,12 +200,34 @@ func (k *checkpointer) passive() bool {
 // truncate runs one TRUNCATE checkpoint, unless somebody has a connection or
 // waits for one, and reports whether it left an empty WAL.
 func (k *checkpointer) truncate() bool {
-	ctx, cancel := context.WithTimeout(k.ctx, truncateWait)
-	defer cancel()
 	db := k.db
 	if db.readers.Stat().InUse > 0 || db.writerWanted() || db.writer.Stat().InUse > 0 {
 		return false
 	}
+	return k.cut(truncateWait, time.Nanosecond, db.writerWanted)
+}
+
+// makeRoom has a WAL of that many frames or more begin anew, although somebody
+// always reads.
+func (k *checkpointer) makeRoom(frames int64) {
+	s, known := k.db.walState()
+	if !known || int64(s.Frames) < frames || k.failing {
+		return
+	}
+	if 2*s.Moved > s.Frames && k.cut(time.Second, roomWait, func() bool { return false }) {
+		k.long.Store(k.roomAt())
+		return
+	}
+	k.long.Store(max(k.roomAt(), 2*int64(s.Frames)))
+}
+
+// cut runs one TRUNCATE checkpoint on the writer, for which it waits for some
+// time, unless it is not to when it has it. It waits for readers no longer than
+// patience, and reports whether it left an empty WAL.
+func (k *checkpointer) cut(wait, patience time.Duration, unless func() bool) bool {
+	ctx, cancel := context.WithTimeout(k.ctx, wait)
+	defer cancel()
+	db := k.db
 	if db.takeTurn(ctx) != nil {
 		return false
 	}
@@ -180,11 +237,11 @@ func (k *checkpointer) truncate() bool {
 		return false // somebody came, or it is closing
 	}
 	defer r.Release()
-	if db.writerWanted() {
+	if unless() {
 		return false
 	}
 	c := r.Value()
-	c.LimitTime(time.Nanosecond) // of waits; there is nothing left to copy
+	c.LimitTime(patience) // of waits; there is little left to copy
 	defer c.LimitTime(0)
 	res, err := db.checkpointTraced(k.ctx, sqlite.Truncate, func(ctx context.Context) (sqlite.CheckpointResult, error) {
 		return db.checkpointOn(ctx, c, sqlite.Truncate)
@@ -205,7 +262,8 @@ func (k *checkpointer) connect() bool {
 	opt := k.db.cfg.connOptions(false)
 	opt.OnOpen = nil // it runs no SQL
 	c, err := k.db.connectAs(k.ctx, false, opt)
-	if k.failed("opening the connection of the checkpointer", err) {
+	if err != nil { // or what it is opened for may fail yet, as it did before
+		k.failed("opening the connection of the checkpointer", err)
 		return false
 	}
 	c.DenyControl(true)
@@ -220,7 +278,7 @@ func (k *checkpointer) disconnect() {
 	}
 }
 
-// failed logs the first error in a row.
+// failed logs the first error since a checkpoint worked.
 func (k *checkpointer) failed(what string, err error) bool {
 	if err == nil {
 		k.failing = false

@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/faultvfs"
+	"github.com/lidodb/lido/internal/seam"
 	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/sqlite"
 )
@@ -173,5 +178,123 @@ func TestACheckpointWaitsForTheOneThatRuns(t *testing.T) {
 	})
 	if !errors.Is(err, lido.ErrNested) {
 		t.Error(err)
+	}
+}
+
+// alwaysRead has somebody read from now on: a snapshot of 5 ms, and the next one
+// before it ends. It stops at the end of the test.
+func alwaysRead(t *testing.T, db *pool.DB) (stop func()) {
+	t.Helper()
+	begin := func() *pool.Conn {
+		c, err := db.AcquireReader(context.Background())
+		if err == nil {
+			err = c.Exec(context.Background(), "BEGIN; SELECT * FROM item LIMIT 1")
+		}
+		if err == nil {
+			return c
+		}
+		t.Error(err)
+		return nil
+	}
+	end := func(c *pool.Conn) {
+		if err := c.Rollback(); err != nil {
+			t.Error(err)
+		}
+		c.Release()
+	}
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		held := begin()
+		for held != nil {
+			after(5 * time.Millisecond)
+			select {
+			case <-quit:
+				end(held)
+				return
+			default:
+			}
+			next := begin()
+			end(held)
+			held = next
+		}
+	}()
+	stop = sync.OnceFunc(func() { close(quit); <-ended })
+	t.Cleanup(stop)
+	return stop
+}
+
+func TestReadersThatOverlapWithoutAGapDoNotMakeTheWALGrow(t *testing.T) {
+	var log logbook
+	db := openDB(t, pool.Config{Logger: log.logger()})
+	addItems(t, db, "first", 1)
+	stop := alwaysRead(t, db)
+	const room = 16_000
+	long, most := strings.Repeat("x", 64<<10), 0
+	for i, written := 0, 0; written < 4*room; i++ {
+		if err := run(t.Context(), db, insertItem, fmt.Sprint(i, long)); err != nil {
+			t.Fatal(err)
+		}
+		written += 2 * len(long) / 4096 // the row and its entry in the index
+		most = max(most, db.Stat().WALFrames)
+	}
+	stop()
+	// At 16,000 frames; and once more at twice as many, should the machine have
+	// been too busy to end a read in time.
+	if s := db.Stat(); most < room || most > 3*room || s.Checkpoints.Truncate == 0 || s.Checkpoints.Failed != 0 {
+		t.Errorf("the WAL had up to %d frames: %+v", most, s.Checkpoints)
+	}
+	if lines := log.lines(); len(lines) > 0 {
+		t.Error(lines)
+	}
+}
+
+func TestACheckpointThatKeepsFailingIsLoggedOnce(t *testing.T) {
+	var log logbook
+	disk := faultvfs.NewDisk()
+	defer disk.Forget()
+	db, err := pool.Open(seam.With(t.Context(), onDisk{disk}), filepath.Join(t.TempDir(), "test.db"), pool.Config{
+		Logger: log.logger(), CheckpointInterval: 5 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(context.Background())
+	createItem(t, db)
+	armed := disk.Add(faultvfs.Rule{Ops: faultvfs.Write, Files: faultvfs.Main, Code: 13})
+	logged := func() int { return len(log.lines("moving the WAL into the database file")) }
+	for n := range 3 {
+		addItems(t, db, fmt.Sprint(n, "-"), 1)
+		failed := db.Stat().Checkpoints.Failed
+		eventually(t, "it is tried again", func() bool { return db.Stat().Checkpoints.Failed >= failed+5 })
+		if logged() != n+1 {
+			t.Errorf("logged %d times, want %d", logged(), n+1)
+		}
+		armed.Remove()
+		eventually(t, "all is moved", func() bool { s := db.Stat(); return s.WALMoved == s.WALFrames })
+		armed = disk.Add(armed.Rule)
+	}
+	armed.Remove()
+}
+
+func TestACheckpointThatFailsIsNotTriedAgainAfterEveryWrite(t *testing.T) {
+	disk := faultvfs.NewDisk()
+	defer disk.Forget()
+	db, err := pool.Open(seam.With(t.Context(), onDisk{disk}), filepath.Join(t.TempDir(), "test.db"), pool.Config{CheckpointInterval: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(context.Background())
+	createItem(t, db)
+	armed := disk.Add(faultvfs.Rule{Ops: faultvfs.Write, Files: faultvfs.Main, Code: 13})
+	defer armed.Remove()
+	addItems(t, db, strings.Repeat("x", 64<<10), 40) // 1300 pages, of which 1000 make it begin
+	eventually(t, "it is tried", func() bool { return db.Stat().Checkpoints.Failed > 0 })
+	for i := range 50 {
+		addItems(t, db, fmt.Sprint(i, "-"), 1)
+		after(time.Millisecond)
+	}
+	if s := db.Stat(); s.Checkpoints.Failed != 1 || s.WALFrames < 1000 {
+		t.Errorf("%+v", s)
 	}
 }

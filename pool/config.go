@@ -90,6 +90,11 @@ type Config struct {
 	// already at a quarter of the length the checkpointer begins to move it, in
 	// the background, beside writers and readers.
 	//
+	// Readers that overlap without a gap keep the WAL from beginning anew. At
+	// four times the length, and at least 16,000 pages, the checkpointer holds
+	// writers up until the readers of that moment have ended: for 100 ms at
+	// most.
+	//
 	// Negative leaves checkpoints to others: neither a commit nor the
 	// checkpointer does any, only a call of Checkpoint, and Close if nobody else
 	// has the file open. That is what Litestream wants.

@@ -130,12 +130,21 @@ func (w *watch) look() {
 	w.judgeWAL()
 }
 
-// judgeWAL speaks of a WAL that stays too long although no connection of this
-// pool keeps it from being moved.
+// judgeWAL speaks of a WAL that stays too long although no reader of this pool
+// is too old: one that holds more than what the readers of this pool keep there
+// has its reason elsewhere, and one that is moved and goes on growing is never
+// without a reader.
 func (w *watch) judgeWAL() {
 	state, _ := w.db.walState()
-	bytes := int64(state.Frames-state.Moved) * int64(state.PageBytes)
-	if w.cfg.WALWarnBytes <= 0 || bytes < int64(w.cfg.WALWarnBytes) || len(w.db.PinnedReaders()) > 0 {
+	waits, kept, old := state.Frames-state.Moved, 0, false
+	for _, p := range w.db.PinnedReaders() {
+		kept = max(kept, p.Pages)
+		old = old || w.cfg.ReaderWarnAge > 0 && p.Age >= w.cfg.ReaderWarnAge
+	}
+	limit := int64(w.cfg.WALWarnBytes)
+	tooLong := func(pages int) bool { return limit > 0 && int64(pages)*int64(state.PageBytes) >= limit }
+	elsewhere := tooLong(waits - kept)
+	if !elsewhere && (!tooLong(state.Frames) || kept == 0 || old || tooLong(kept)) {
 		w.long = time.Time{}
 		return
 	}
@@ -148,8 +157,12 @@ func (w *watch) judgeWAL() {
 	}
 	age := now.Sub(w.long)
 	w.next = now.Add(max(age, w.every))
-	w.cfg.Logger.Warn("the WAL is long, and no reader of this pool is the reason: another process reads, or checkpoints fail or are turned off",
-		"path", w.db.path, "age", age.Round(time.Millisecond), "pages", state.Frames-state.Moved, "bytes", bytes)
+	text, pages := "the WAL is long, and no reader of this pool is the reason: another process reads, or checkpoints fail or are turned off", waits
+	if !elsewhere {
+		text, pages = "the WAL is long, and no single reader is the reason: readers overlap without a gap, so that it cannot begin anew", state.Frames
+	}
+	w.cfg.Logger.Warn(text, "path", w.db.path, "age", age.Round(time.Millisecond),
+		"pages", pages, "bytes", int64(pages)*int64(state.PageBytes))
 }
 
 // judge names a reader, and interrupts it, if it is time to.

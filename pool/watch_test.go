@@ -190,6 +190,47 @@ func TestALongWALIsLoggedThoughNoReaderOfThePoolIsTheReason(t *testing.T) {
 	}
 }
 
+func TestALongWALIsLoggedBesideReadersThatAreNotTheReason(t *testing.T) {
+	for name, test := range map[string]struct {
+		stranger bool
+		cfg      pool.Config
+		want     string
+	}{
+		"a stranger pins it":            {true, pool.Config{}, "no reader of this pool is the reason"},
+		"readers overlap without a gap": {false, pool.Config{CheckpointInterval: -1, WALAutocheckpointPages: 10}, "no single reader is the reason"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log logbook
+			test.cfg.ReaderWarnAge, test.cfg.WALWarnBytes, test.cfg.Logger = 2*time.Second, 4000*4096, log.logger()
+			db := openDB(t, test.cfg)
+			addItems(t, db, "first", 1)
+			if test.stranger {
+				c, err := sqlite.Open(t.Context(), db.Path(), sqlite.Options{ReadOnly: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				if err := c.Exec(t.Context(), "BEGIN; SELECT * FROM item"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			defer alwaysRead(t, db)()
+			n := 0
+			eventually(t, "it is logged", func() bool {
+				for ; db.Stat().WALFrames < 6000; n++ {
+					addItems(t, db, fmt.Sprint(n, strings.Repeat("x", 64<<10)), 1)
+				}
+				addItems(t, db, fmt.Sprint(n), 1)
+				n++
+				return len(log.lines("the WAL is long")) > 0
+			})
+			if len(log.lines(test.want)) == 0 || len(log.lines("keeps the WAL")) > 0 {
+				t.Error(log.lines())
+			}
+		})
+	}
+}
+
 func TestByOptionAReaderThatPinsTheWALIsInterruptedAndTheWALShrinks(t *testing.T) {
 	// reader                      writer
 	// stands on a row
