@@ -5,7 +5,9 @@
 //
 // A database is a name from NewName, opened through the VFS that Register
 // names. Its file, WAL and index are freed when its last connection is closed.
-// Temporary files of the engine, for large sorts, go to the platform's own VFS.
+// Temporary files of the engine, for large sorts, go to the platform's own VFS,
+// and so does every file of another name: what is attached to such a database,
+// or written by VACUUM INTO, is on disk.
 //
 // https://www.sqlite.org/vfs.html
 package memvfs

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
@@ -214,6 +215,32 @@ func TestAConnectionThatIsGivenUpHoldsNothing(t *testing.T) {
 	exec(t, b, "INSERT INTO t VALUES ('c')")
 	want(t, b, "SELECT count(*) FROM t", "1")
 	if err := errors.Join(a.Close(), b.Close()); err != nil {
+		t.Error(err)
+	}
+	gone(t)
+}
+
+func TestFilesOfOtherNamesAreOnDisk(t *testing.T) {
+	folder := t.TempDir()
+	attached, copied := filepath.Join(folder, "attached.db"), filepath.Join(folder, "copied.db")
+	c := open(t, memvfs.NewName(), "wal", false)
+	exec(t, c, "CREATE TABLE t(x); INSERT INTO t VALUES (1)")
+	exec(t, c, "VACUUM INTO '"+copied+"'")
+	exec(t, c, "ATTACH '"+attached+"' AS other; CREATE TABLE other.t(x); INSERT INTO other.t VALUES (2)")
+	exec(t, c, "BEGIN; INSERT INTO t VALUES (3); INSERT INTO other.t VALUES (4); COMMIT")
+	exec(t, c, "DETACH other")
+	for path, sum := range map[string]string{attached: "6", copied: "1"} {
+		there, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, there, "SELECT sum(x) FROM t", sum)
+		if err := there.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	want(t, c, "SELECT sum(x) FROM t", "4")
+	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
 	gone(t)

@@ -3,6 +3,7 @@ package memvfs
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -27,7 +28,11 @@ var files struct {
 var names atomic.Int64
 
 // NewName returns the name of a database that nobody has opened yet.
-func NewName() string { return fmt.Sprintf("/%s/%d", Name, names.Add(1)) }
+func NewName() string { return fmt.Sprintf("%s%d", prefix, names.Add(1)) }
+
+// prefix is what the names of files in memory begin with. Others are those of
+// the platform: of a database that is attached, or that VACUUM INTO writes.
+const prefix = "/" + Name + "/"
 
 // Bytes returns the length of the file of that name: a database, or its WAL
 // with "-wal" added.
@@ -122,8 +127,11 @@ func handleOf(at uintptr) *handle {
 // temporary files have no name, or one that the engine has made up.
 const temporary = lib.SQLITE_OPEN_TEMP_DB | lib.SQLITE_OPEN_TRANSIENT_DB | lib.SQLITE_OPEN_TEMP_JOURNAL | lib.SQLITE_OPEN_SUBJOURNAL
 
+// isOurs reports whether name is that of a file in memory.
+func isOurs(name uintptr) bool { return strings.HasPrefix(libc.GoString(name), prefix) }
+
 func vfsOpen(tls *libc.TLS, _, name, at uintptr, flags int32, outFlags uintptr) int32 {
-	if name == 0 || flags&temporary != 0 {
+	if name == 0 || flags&temporary != 0 || !isOurs(name) {
 		open := *(*func(*libc.TLS, uintptr, uintptr, uintptr, int32, uintptr) int32)(funcAt((*lib.Tsqlite3_vfs)(pointer(parent)).FxOpen))
 		return open(tls, parent, name, at, flags, outFlags)
 	}
@@ -168,7 +176,11 @@ func (h *handle) forget(number uintptr) {
 	}
 }
 
-func vfsDelete(_ *libc.TLS, _, name uintptr, _ int32) int32 {
+func vfsDelete(tls *libc.TLS, _, name uintptr, syncDir int32) int32 {
+	if !isOurs(name) {
+		remove := *(*func(*libc.TLS, uintptr, uintptr, int32) int32)(funcAt((*lib.Tsqlite3_vfs)(pointer(parent)).FxDelete))
+		return remove(tls, parent, name, syncDir)
+	}
 	text := libc.GoString(name)
 	files.Lock()
 	defer files.Unlock()
@@ -179,7 +191,11 @@ func vfsDelete(_ *libc.TLS, _, name uintptr, _ int32) int32 {
 	return lib.SQLITE_OK
 }
 
-func vfsAccess(_ *libc.TLS, _, name uintptr, _ int32, out uintptr) int32 {
+func vfsAccess(tls *libc.TLS, _, name uintptr, flags int32, out uintptr) int32 {
+	if !isOurs(name) {
+		access := *(*func(*libc.TLS, uintptr, uintptr, int32, uintptr) int32)(funcAt((*lib.Tsqlite3_vfs)(pointer(parent)).FxAccess))
+		return access(tls, parent, name, flags, out)
+	}
 	found := int32(0)
 	if Bytes(libc.GoString(name)) > 0 {
 		found = 1
@@ -188,7 +204,11 @@ func vfsAccess(_ *libc.TLS, _, name uintptr, _ int32, out uintptr) int32 {
 	return lib.SQLITE_OK
 }
 
-func vfsFullPathname(_ *libc.TLS, _, name uintptr, n int32, out uintptr) int32 {
+func vfsFullPathname(tls *libc.TLS, _, name uintptr, n int32, out uintptr) int32 {
+	if !isOurs(name) {
+		fullPathname := *(*func(*libc.TLS, uintptr, uintptr, int32, uintptr) int32)(funcAt((*lib.Tsqlite3_vfs)(pointer(parent)).FxFullPathname))
+		return fullPathname(tls, parent, name, n, out)
+	}
 	text := libc.GoString(name)
 	if len(text) >= int(n) {
 		return lib.SQLITE_CANTOPEN
