@@ -40,8 +40,12 @@ func (c *Conn) Checkpoint(ctx context.Context, mode CheckpointMode) (res Checkpo
 	defer c.guard(debug.SetPanicOnFault(true), &err)
 	// The engine forgets an interrupt when a statement begins and none is
 	// running. A checkpoint is none: it would meet one that came too late for
-	// what it was meant for.
-	if _, err := c.QueryInt64(ctx, "SELECT 1"); err != nil {
+	// what it was meant for. The statement is not to be stopped itself: under a
+	// LimitTime that is over, which bounds the waits, every so many would be.
+	c.uninterruptible = true
+	_, err = c.QueryInt64(ctx, "SELECT 1")
+	c.uninterruptible = false
+	if err != nil {
 		return res, err
 	}
 	c.checkpointing.Store(true)

@@ -674,3 +674,44 @@ func TestExecStopsBetweenStatementsWhenItsContextEnds(t *testing.T) {
 		t.Error(n, err)
 	}
 }
+
+func TestAConnectionWhoseOnOpenPanicsIsClosed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	boom := func(context.Context, *sqlite.Conn) error { panic("boom") }
+	for name, opt := range map[string]sqlite.Options{
+		"OnOpen": {OnOpen: boom}, "BeforePragmas": {BeforePragmas: boom},
+	} {
+		opt.Create, opt.Pragmas = true, []sqlite.Pragma{{Name: "journal_mode", Value: "wal"}}
+		func() {
+			defer func() {
+				if recover() != "boom" {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			_, err := sqlite.Open(t.Context(), path, opt)
+			t.Errorf("%s: %v", name, err)
+		}()
+		// The journal mode can be changed back only while nobody else has the file open.
+		c, err := sqlite.Open(t.Context(), path, sqlite.Options{Create: true, BusyTimeout: -1, Pragmas: []sqlite.Pragma{{Name: "journal_mode", Value: "delete"}}})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestACheckpointThatIsNotToWaitIsNotInterrupted(t *testing.T) {
+	c, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), sqlite.Options{Create: true, Pragmas: []sqlite.Pragma{{Name: "journal_mode", Value: "wal"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for i := range 1000 {
+		c.LimitTime(time.Nanosecond)
+		if _, err := c.Checkpoint(t.Context(), sqlite.Truncate); err != nil {
+			t.Fatalf("checkpoint %d: %v", i, err)
+		}
+	}
+}

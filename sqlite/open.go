@@ -111,10 +111,17 @@ func Open(ctx context.Context, path string, opt Options) (*Conn, error) {
 	}
 	useOFDLocks()
 	register(c)
+	panicking := true
+	defer func() {
+		if panicking { // BeforePragmas or OnOpen; nobody else knows the connection
+			_ = c.Close()
+		}
+	}()
 	err := c.connect(ctx, opt)
 	if err == nil && opt.OnOpen != nil {
 		err = opt.OnOpen(ctx, c)
 	}
+	panicking = false
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: open %s: %w", path, errors.Join(err, c.Close()))
 	}
