@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime"
 	"strconv"
 	"time"
@@ -33,6 +34,11 @@ const (
 	maxDefaultReaders     = 8
 )
 
+// maxMmapBytes is the most of a file that the engine maps.
+//
+// https://www.sqlite.org/mmap.html
+const maxMmapBytes = 0x7fff0000
+
 // Config says how Open opens a database. The zero value works. Open copies it
 // and checks it once; a field that cannot be right is an error that names it.
 type Config struct {
@@ -55,7 +61,7 @@ type Config struct {
 	// MaxLifetime closes a connection that is older, once it is free.
 	// Default 1 hour; negative never. LifetimeJitter lengthens it by a random
 	// part of itself, so that connections opened together do not go together;
-	// default 6 minutes.
+	// default 6 minutes where MaxLifetime is left to its default, and else 0.
 	MaxLifetime, LifetimeJitter time.Duration
 
 	// BusyTimeout is how long a statement waits for a lock that another
@@ -79,7 +85,8 @@ type Config struct {
 	// header do not fit into 4 KiB; with mapped memory most of it stays empty.
 	CacheBytes, CacheTotalBytes int
 	// MmapBytes is how much of the file is read through mapped memory.
-	// Default 256 MiB; negative turns it off.
+	// Default 256 MiB; negative turns it off. Not more than 2,147,418,112: what
+	// lies behind that is read with system calls.
 	MmapBytes int
 	// JournalSizeLimitBytes is what the -wal file is cut down to after it has
 	// been reset. Default 64 MiB; negative leaves it as large as it grew.
@@ -224,6 +231,10 @@ func (cfg Config) withDefaults() (Config, error) {
 		return bad("CacheTotalBytes is %d, want 0 (for 256 MiB) or more", cfg.CacheTotalBytes)
 	case cfg.StmtCacheCount < 0:
 		return bad("StmtCacheCount is %d, want 0 (for %d) or more", cfg.StmtCacheCount, defaultStmtCache)
+	case cfg.MmapBytes > maxMmapBytes:
+		return bad("MmapBytes is %d, more than SQLite maps, which is %d", cfg.MmapBytes, maxMmapBytes)
+	case cfg.WALAutocheckpointPages > math.MaxInt32:
+		return bad("WALAutocheckpointPages is %d, want %d or less, or 0 (for %d)", cfg.WALAutocheckpointPages, math.MaxInt32, defaultCheckpoint)
 	case cfg.MaxLengthBytes > 0 && cfg.MaxLengthBytes < sqlite.MinLength, cfg.MaxLengthBytes > sqlite.MaxLength:
 		return bad("MaxLengthBytes is %d, want %d to %d, or 0 (for 128 MiB)", cfg.MaxLengthBytes, sqlite.MinLength, sqlite.MaxLength)
 	case cfg.Exclusive && cfg.ReadOnly:
@@ -260,9 +271,9 @@ func (cfg Config) withDefaults() (Config, error) {
 	switch {
 	case cfg.CacheBytes == 0:
 		cfg.CacheBytes = min(defaultCacheBytes, cfg.CacheTotalBytes/conns)
-	case cfg.CacheBytes*conns > cfg.CacheTotalBytes:
-		return bad("CacheBytes is %d, which for %d connections (MaxReaders and the writer) makes %d, more than CacheTotalBytes, which is %d",
-			cfg.CacheBytes, conns, cfg.CacheBytes*conns, cfg.CacheTotalBytes)
+	case cfg.CacheBytes > cfg.CacheTotalBytes/conns:
+		return bad("CacheBytes is %d, which for %d connections (MaxReaders and the writer) makes %.0f, more than CacheTotalBytes, which is %d",
+			cfg.CacheBytes, conns, float64(cfg.CacheBytes)*float64(conns), cfg.CacheTotalBytes)
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,17 +51,21 @@ func TestReadersAreOpenedWhenTheyAreFirstNeeded(t *testing.T) {
 
 func TestBadConfigurationsAreRefusedByTheNameOfTheirField(t *testing.T) {
 	for field, cfg := range map[string]pool.Config{
-		"MaxReaders":      {MaxReaders: -1},
-		"MinIdleReaders":  {MaxReaders: 2, MinIdleReaders: 3},
-		"BusyTimeout":     {BusyTimeout: -1},
-		"LifetimeJitter":  {MaxLifetime: -1, LifetimeJitter: 1},
-		"Synchronous":     {Synchronous: 7},
-		"CacheTotalBytes": {MaxReaders: 8, CacheBytes: 64 << 20, CacheTotalBytes: 128 << 20},
-		"StmtCacheCount":  {StmtCacheCount: -1},
-		"MaxLengthBytes":  {MaxLengthBytes: 4000},
-		"Exclusive":       {ReadOnly: true, Exclusive: true},
-		"Prepare":         {ReadOnly: true, Prepare: func(context.Context, *pool.DB) error { return nil }},
-		"Services[0]":     {Services: []pool.Service{nil}},
+		"MaxReaders":             {MaxReaders: -1},
+		"MinIdleReaders":         {MaxReaders: 2, MinIdleReaders: 3},
+		"BusyTimeout":            {BusyTimeout: -1},
+		"LifetimeJitter":         {MaxLifetime: -1, LifetimeJitter: 1},
+		"Synchronous":            {Synchronous: 7},
+		"CacheTotalBytes":        {MaxReaders: 8, CacheBytes: 64 << 20, CacheTotalBytes: 128 << 20},
+		"CacheBytes":             {MaxReaders: 3, CacheBytes: math.MaxInt/4 + 1},
+		"MmapBytes":              {MmapBytes: math.MaxInt},
+		"WALAutocheckpointPages": {WALAutocheckpointPages: math.MaxInt},
+		"InterruptPinnedReaders": {InterruptPinnedReaders: true, ReaderWarnAge: -1, WALWarnBytes: -1},
+		"StmtCacheCount":         {StmtCacheCount: -1},
+		"MaxLengthBytes":         {MaxLengthBytes: 4000},
+		"Exclusive":              {ReadOnly: true, Exclusive: true},
+		"Prepare":                {ReadOnly: true, Prepare: func(context.Context, *pool.DB) error { return nil }},
+		"Services[0]":            {Services: []pool.Service{nil}},
 	} {
 		path := filepath.Join(t.TempDir(), "test.db")
 		db, err := pool.Open(t.Context(), path, cfg)
