@@ -318,14 +318,15 @@ type checkpoints struct {
 	stat CheckpointStat // guarded by mu
 }
 
-// takeTurn waits until no other checkpoint runs.
+// takeTurn waits until no other checkpoint runs, or the writer is not lent any
+// more. While Close stops the services it still is.
 func (db *DB) takeTurn(ctx context.Context) error {
 	select {
 	case db.checkpoints.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("pool: wait for another checkpoint: %w", ended.Err(ctx))
-	case <-db.done:
+	case <-db.writer.base.Done():
 		return fmt.Errorf("pool: %s: %w", db.path, lido.ErrClosed)
 	}
 }

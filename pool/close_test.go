@@ -13,6 +13,7 @@ import (
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/pool"
+	"github.com/lidodb/lido/sqlite"
 )
 
 type service struct {
@@ -185,6 +186,95 @@ func TestIdleAndOldConnectionsAreRecycled(t *testing.T) {
 		}
 	}
 	if err := run(t.Context(), db, insertItem, "after"); err != nil {
+		t.Error(err)
+	}
+}
+
+// lastWords is a service that uses the database once more when it is stopped.
+type lastWords struct {
+	db   *pool.DB
+	say  func(ctx context.Context, db *pool.DB) error
+	said error
+}
+
+func (s *lastWords) Start(_ context.Context, db *pool.DB) error { s.db = db; return nil }
+
+func (s *lastWords) Stop(ctx context.Context) error {
+	if s.db != nil {
+		s.said = s.say(ctx, s.db)
+	}
+	s.db = nil
+	return nil
+}
+
+func TestAServiceThatIsStoppedCanCheckpoint(t *testing.T) {
+	for range 20 {
+		s := &lastWords{say: func(ctx context.Context, db *pool.DB) error {
+			_, err := db.Checkpoint(ctx, sqlite.Truncate)
+			return err
+		}}
+		db := openDB(t, pool.Config{Services: []pool.Service{s}})
+		if err := db.Close(t.Context()); err != nil || s.said != nil {
+			t.Fatal(err, s.said)
+		}
+	}
+}
+
+func TestACloseWithLittleTimeDoesNotWaitForOneThatHasMore(t *testing.T) {
+	// somebody        Close, for as long as it takes    Close, for a moment
+	// steps endlessly
+	//                 waits
+	//                                                   interrupts
+	// ends
+	//                 nil                               nil
+	db := openDB(t, pool.Config{})
+	s, err := db.PrepareRead(t.Context(), endless)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stepped, patient := make(chan error), make(chan error)
+	go func() {
+		_, err := s.Step()
+		stepped <- errors.Join(err, s.Close())
+	}()
+	go func() { patient <- db.Close(context.Background()) }()
+	eventually(t, "Close has begun", func() bool {
+		c, err := db.AcquireReader(t.Context())
+		if err == nil {
+			c.Release()
+		}
+		return errors.Is(err, lido.ErrClosed)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := db.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := <-stepped; !errors.Is(err, lido.ErrInterrupted) {
+		t.Error(err)
+	}
+	if err := <-patient; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestACloseWithLittleTimeDoesNotWaitForServicesThatHangInAnother(t *testing.T) {
+	stopping, leave := make(chan struct{}), make(chan struct{})
+	s := &lastWords{say: func(context.Context, *pool.DB) error { close(stopping); <-leave; return nil }}
+	db := openDB(t, pool.Config{Services: []pool.Service{s}})
+	patient := make(chan error)
+	go func() { patient <- db.Close(context.Background()) }()
+	<-stopping
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := db.Close(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if n := count(t, t.Context(), db); n != 0 { // the services go first
+		t.Error(n)
+	}
+	close(leave)
+	if err := <-patient; err != nil {
 		t.Error(err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/ended"
 	"github.com/lidodb/lido/internal/seam"
 	"github.com/lidodb/lido/internal/seeded"
 	"github.com/lidodb/lido/sqlite"
@@ -41,10 +42,11 @@ type DB struct {
 	started []Service
 	done    chan struct{} // closed when Close begins
 
-	closeMu  sync.Mutex // serialises Close; guards closeErr
-	closing  sync.Once
-	closed   atomic.Bool
-	closeErr error
+	closeTurn chan struct{} // holds something during Close; guards closeErr
+	closing   sync.Once
+	refusing  atomic.Bool // Close has stopped the services; the pools lend nothing any more
+	closed    atomic.Bool
+	closeErr  error
 
 	// abandoned says that Open has failed, so that nobody has this DB. It may
 	// still be open: Config.Prepare can have kept a connection.
@@ -105,7 +107,7 @@ func open(ctx context.Context, path string, cfg Config, around surroundings) (*D
 	if cfg.Exclusive && around.exclusive == "" {
 		return nil, fmt.Errorf("pool: config: Exclusive is set, which SQLite does not offer on %s", runtime.GOOS)
 	}
-	db := &DB{cfg: cfg, around: around, trace: tracersOf(cfg.Tracer), done: make(chan struct{}), seam: seam.From(ctx)}
+	db := &DB{cfg: cfg, around: around, trace: tracersOf(cfg.Tracer), done: make(chan struct{}), closeTurn: make(chan struct{}, 1), seam: seam.From(ctx)}
 	db.checkpoints.turn = make(chan struct{}, 1)
 	if err := db.locate(path); err != nil {
 		return nil, err
@@ -377,11 +379,14 @@ func (db *DB) Done() <-chan struct{} { return db.done }
 //
 // The error joins everything that went wrong; a *HeldError in it names who
 // still holds a connection. Close may be called again, and concurrently: while
-// something is still held the next call tries once more.
+// something is still held the next call tries once more, and the call whose ctx
+// ends first interrupts.
 func (db *DB) Close(ctx context.Context) error {
 	db.closing.Do(func() { close(db.done) })
-	db.closeMu.Lock()
-	defer db.closeMu.Unlock()
+	if err := db.takeCloseTurn(ctx); err != nil {
+		return err
+	}
+	defer func() { <-db.closeTurn }()
 	if db.closed.Load() {
 		return db.closeErr
 	}
@@ -393,6 +398,7 @@ func (db *DB) Close(ctx context.Context) error {
 			p.refuse()
 		}
 	}
+	db.refusing.Store(true)
 	db.checkpointer.close()
 	db.readLocks.stop()
 	// Readers first, so that the writer, or the holder, is the last: a
@@ -415,6 +421,35 @@ func (db *DB) Close(ctx context.Context) error {
 	db.unclaim()
 	db.closeErr = errors.Join(errs...)
 	return db.closeErr
+}
+
+// takeCloseTurn waits until no other call of Close is under way, which may have
+// more time than this one.
+func (db *DB) takeCloseTurn(ctx context.Context) error {
+	select {
+	case db.closeTurn <- struct{}{}: // also if ctx has ended
+		return nil
+	default:
+	}
+	select {
+	case db.closeTurn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+	}
+	if !db.refusing.Load() {
+		return fmt.Errorf("pool: close %s: another call of Close waits for the services: %w", db.path, ended.Err(ctx))
+	}
+	var errs []error
+	for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {
+		if p != nil {
+			errs = append(errs, p.Close(ctx))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	db.closeTurn <- struct{}{} // nothing is held any more, so the other is about to end
+	return nil
 }
 
 func (db *DB) hasWAL() bool {
@@ -467,6 +502,9 @@ func (db *DB) Checkpoint(ctx context.Context, mode sqlite.CheckpointMode) (sqlit
 	if err := db.refuse(ctx); err != nil {
 		return sqlite.CheckpointResult{}, err
 	}
+	if db.writer == nil {
+		return sqlite.CheckpointResult{}, db.errNoWriter()
+	}
 	if err := db.takeTurn(ctx); err != nil {
 		return sqlite.CheckpointResult{}, err
 	}
@@ -505,7 +543,7 @@ func (db *DB) acquire(ctx context.Context, p *Pool[*sqlite.Conn], q *lido.Query)
 		return nil, err
 	}
 	if p == nil {
-		return nil, fmt.Errorf("pool: %s was opened with Config.ReadOnly: %w", db.path, lido.ErrReadOnly)
+		return nil, db.errNoWriter()
 	}
 	r, err := p.Acquire(ctx)
 	if err != nil {
@@ -518,4 +556,8 @@ func (db *DB) acquire(ctx context.Context, p *Pool[*sqlite.Conn], q *lido.Query)
 		db.byHand = false
 	}
 	return r, nil
+}
+
+func (db *DB) errNoWriter() error {
+	return fmt.Errorf("pool: %s was opened with Config.ReadOnly: %w", db.path, lido.ErrReadOnly)
 }
