@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -106,6 +107,23 @@ func TestAGroupThatTheEngineAbortsRunsAgainCulpritAndAll(t *testing.T) {
 	}
 }
 
+func TestABatchThatIsInterruptedInAGroupRunsAgainByItself(t *testing.T) {
+	for place := range 2 {
+		db, faults := openFaulty(t, pool.Config{})
+		once := &lido.Query{Name: "Once", SQL: "INSERT INTO item(name) VALUES('once')", Writes: []string{"item"}}
+		faults.Interrupt(once.Name)
+		var runs atomic.Int64
+		writes := []func(ctx context.Context) error{inserts(db, insertItem, "a"), inserts(db, insertItem, "b")}
+		writes = slices.Insert(writes, place, batches(db, &runs, func(ctx context.Context, tx lido.Tx) error { return run(ctx, tx, once) }))
+		if err := errors.Join(together(t, db, writes...)...); err != nil {
+			t.Errorf("at %d: %v", place, err)
+		}
+		if found, err := names(t.Context(), db); err != nil || len(found) != 3 || runs.Load() != 2 {
+			t.Errorf("at %d: %d runs, %v %v", place, runs.Load(), found, err)
+		}
+	}
+}
+
 func TestAnIOErrorInAMemberSparesTheOthers(t *testing.T) {
 	db, faults := openFaulty(t, pool.Config{})
 	var runs atomic.Int64
@@ -129,7 +147,8 @@ func TestAnIOErrorInAMemberSparesTheOthers(t *testing.T) {
 		}
 	}
 	wantNames(t, db, "a", "b", "a again", "b again")
-	if s := db.Stat(); s.Writer.Created < 2 || s.Poisoned < 1 {
+	// Nothing was committed on the connection that met it.
+	if s := db.Stat(); s.Writer.Created < 2 || s.Poisoned < 1 || s.AbortedGroups != 2 {
 		t.Errorf("%+v", s)
 	}
 }
