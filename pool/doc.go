@@ -184,7 +184,7 @@
 // open: connections keep the lock of one read for the next. They give it up for
 // each other's checkpoints at once; when nothing is read, or somebody else
 // opens the file, within some 50 ms. From then on a row by its key takes about
-// half as long again ("make bench" has all three beside each other).
+// twice as long ("make bench" has all three beside each other).
 //
 // # Databases in memory, and temporary ones
 //
