@@ -12,8 +12,9 @@ import (
 //
 // The borrower may open transactions on it, which the typed calls may not. What
 // it leaves behind is looked at on Release: an open transaction is rolled back;
-// a connection with an open statement, a changed PRAGMA, an attached file or a
-// temporary table is closed, and the pool opens another in its place.
+// a connection with an open statement, a changed PRAGMA, an attached file, a
+// temporary table or a function of the borrower's own is closed, and the pool
+// opens another in its place. Functions for all belong into Config.OnConnect.
 type Conn struct {
 	*sqlite.Conn
 	res *Resource[*sqlite.Conn]

@@ -130,3 +130,17 @@ func TestWhatABorrowerHasSetDoesNotMeetTheNext(t *testing.T) {
 		t.Errorf("a shield: %v", err)
 	}
 }
+
+func TestAFunctionThatABorrowerHasMadeDoesNotMeetTheNext(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	if err := db.WithWriter(t.Context(), func(ctx context.Context, c *sqlite.Conn) error {
+		return c.CreateFunction("lower", 1, true, func([]sqlite.Value) (any, error) { return "not the engine's", nil })
+	}); err != nil {
+		t.Fatal(err)
+	}
+	lower := &lido.Query{Name: "Lower", SQL: "INSERT INTO item(name) VALUES(lower(?1))", Writes: []string{"item"}}
+	if err := run(t.Context(), db, lower, "A"); err != nil {
+		t.Fatal(err)
+	}
+	wantNames(t, db, "a")
+}

@@ -83,8 +83,8 @@ func (c *Conn) Broken() error {
 // Faulted reports a fault in mapped memory; see the package documentation.
 func (c *Conn) Faulted() bool { return c.faulted }
 
-// Tainted names a change to the connection that outlives the statement that
-// made it (a PRAGMA, an attached file, a temporary table), or is empty.
+// Tainted names a change to the connection that outlives what made it (a PRAGMA,
+// an attached file, a temporary table, a function or collation), or is empty.
 func (c *Conn) Tainted() string { return c.tainted }
 
 // BusyWaits counts how often the connection has slept waiting for a lock. Any

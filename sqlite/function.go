@@ -137,6 +137,7 @@ func (c *Conn) install(cb callback, create func(text, key uintptr) int32) error 
 	if rc := create(text, key); rc != lib.SQLITE_OK {
 		return fmt.Errorf("sqlite: create %s: %w", cb.name, c.fail(context.Background(), rc, ""))
 	}
+	c.tainted = "a function or collation"
 	return nil
 }
 
