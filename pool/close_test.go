@@ -278,3 +278,30 @@ func TestACloseWithLittleTimeDoesNotWaitForServicesThatHangInAnother(t *testing.
 		t.Error(err)
 	}
 }
+
+func TestCloseNamesConnectionsOfOpenConnThatAreOpen(t *testing.T) {
+	var log logbook
+	db := openDB(t, pool.Config{Logger: log.logger()})
+	closed, err := db.OpenConn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, err := db.OpenConn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(closed.Close(), db.Close(t.Context())); err != nil {
+		t.Error(err)
+	}
+	if lines := log.lines(); len(lines) != 1 || len(log.lines("connection of OpenConn was not", "OpenConn (pool/close_test.go:", "TestCloseNames")) != 1 {
+		t.Error(lines)
+	}
+	// It goes on, and leaves nothing behind when another has the WAL removed.
+	if _, err := open.QueryInt64(t.Context(), countItems.SQL); err != nil {
+		t.Error(err)
+	}
+	if err := open.Close(); err != nil {
+		t.Error(err)
+	}
+	openDBAt(t, db.Path(), pool.Config{})
+}

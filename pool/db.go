@@ -417,6 +417,7 @@ func (db *DB) Close(ctx context.Context) error {
 		return errors.Join(errs...)
 	}
 	db.closed.Store(true)
+	db.watch.reportOutsiders()
 	errs = append(errs, db.letGo(), db.removeWAL(ctx))
 	db.unclaim()
 	db.closeErr = errors.Join(errs...)
@@ -475,7 +476,8 @@ func (db *DB) removeWAL(ctx context.Context) error {
 }
 
 // OpenConn opens a read-only connection of its own, with the readers' settings
-// and outside their number: for probes and backups. The caller closes it.
+// and outside their number: for probes and backups. The caller closes it: Close
+// does not, and keeps neither waiting nor silent about one that is still open.
 func (db *DB) OpenConn(ctx context.Context) (*sqlite.Conn, error) {
 	if err := db.refuse(ctx); err != nil {
 		return nil, err

@@ -29,6 +29,7 @@ type watch struct {
 	// Owned by the goroutine.
 	seen       map[*Resource[*sqlite.Conn]]*watched
 	long, next time.Time
+	frames     int // what the WAL held then
 
 	mu      sync.Mutex
 	outside []*outsider // opened by OpenConn and perhaps still open; guarded by mu
@@ -144,15 +145,15 @@ func (w *watch) judgeWAL() {
 	limit := int64(w.cfg.WALWarnBytes)
 	tooLong := func(pages int) bool { return limit > 0 && int64(pages)*int64(state.PageBytes) >= limit }
 	elsewhere := tooLong(waits - kept)
-	if !elsewhere && (!tooLong(state.Frames) || kept == 0 || old || tooLong(kept)) {
+	if !elsewhere && (!tooLong(state.Frames) || old || tooLong(kept)) {
 		w.long = time.Time{}
 		return
 	}
 	now := time.Now()
-	if w.long.IsZero() {
-		w.long, w.next = now, now.Add(atLeastZero(w.cfg.ReaderWarnAge))
+	if w.long.IsZero() || state.Frames < w.frames { // which has begun anew
+		w.long, w.next, w.frames = now, now.Add(atLeastZero(w.cfg.ReaderWarnAge)), state.Frames
 	}
-	if now.Before(w.next) {
+	if now.Before(w.next) || !elsewhere && state.Frames == w.frames { // nobody writes
 		return
 	}
 	age := now.Sub(w.long)
@@ -297,13 +298,31 @@ func (w *watch) outsiders() []*outsider {
 	return slices.Clone(w.outside)
 }
 
+// reportOutsiders names those that Close leaves open. They keep the file, and what
+// Config.Exclusive has locked.
+func (w *watch) reportOutsiders() {
+	if w == nil {
+		return
+	}
+	for _, o := range w.outsiders() {
+		h := o.holder()
+		w.cfg.Logger.Warn("the database was closed, and a connection of OpenConn was not", "path", w.db.path,
+			"holder", h.Text, "age", time.Since(h.Since).Round(time.Millisecond), "stack", h.Stack)
+	}
+}
+
+func (o *outsider) holder() Holder {
+	h := Holder{Text: "OpenConn", Stack: o.by.Stack(libraries...), Since: o.since}
+	if place := o.by.Place(libraries...); place != "" {
+		h.Text = "OpenConn (" + place + ")"
+	}
+	return h
+}
+
 func (o *outsider) pinned(state sqlite.WALState, age time.Duration) PinnedReader {
 	p := PinnedReader{Age: age, Pages: state.Pinned, Bytes: int64(state.Pinned) * int64(state.PageBytes)}
 	if p.Pages > 0 {
-		p.Holder = Holder{Text: "OpenConn", Stack: o.by.Stack(libraries...), Since: o.since}
-		if place := o.by.Place(libraries...); place != "" {
-			p.Text = "OpenConn (" + place + ")"
-		}
+		p.Holder = o.holder()
 	}
 	return p
 }
