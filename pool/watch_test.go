@@ -401,13 +401,13 @@ func TestALoopThatQueriesInItsBodyGetsReadersExhausted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			db := openDB(t, pool.Config{MaxReaders: 2, IteratorLifetime: test.lifetime})
 			addItems(t, db, "item", 3)
+			first, second := stand(t, t.Context(), db), stand(t, t.Context(), db)
 			ctx := context.WithoutCancel(t.Context())
 			if test.timeout > 0 {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, test.timeout)
 				defer cancel()
 			}
-			first, second := stand(t, t.Context(), db), stand(t, t.Context(), db)
 			_, err := db.PrepareRead(ctx, countItems)
 			if !errors.Is(err, lido.ErrReadersExhausted) || errors.Is(err, context.DeadlineExceeded) != (test.timeout > 0) {
 				t.Fatal(err)
