@@ -334,10 +334,8 @@ func (db *DB) checkReleased(c *sqlite.Conn) error {
 		if c.Faulted() {
 			// The other connections read the same mapping; let none go on.
 			db.faults.Add(1)
-			for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {
-				if p != nil {
-					p.Retire()
-				}
+			for _, p := range db.pools() {
+				p.Retire()
 			}
 		}
 		return err
@@ -361,6 +359,17 @@ func (db *DB) checkReleased(c *sqlite.Conn) error {
 		c.ClearInterrupt()
 	}
 	return nil
+}
+
+// pools are the readers and the writer, in this order, as far as there are any:
+// no writer if the database is read-only, and no readers while Open opens it.
+func (db *DB) pools() (ps []*Pool[*sqlite.Conn]) {
+	for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {
+		if p != nil {
+			ps = append(ps, p)
+		}
+	}
+	return ps
 }
 
 // Path returns the absolute path of the database file.
@@ -393,20 +402,15 @@ func (db *DB) Close(ctx context.Context) error {
 	errs := []error{db.stopServices(ctx)}
 	// Both pools at once: who waits for the writer must not go on waiting, or
 	// writing, for as long as somebody reads.
-	for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {
-		if p != nil {
-			p.refuse()
-		}
+	for _, p := range db.pools() {
+		p.refuse()
 	}
 	db.refusing.Store(true)
 	db.checkpointer.close()
 	db.readLocks.stop()
 	// Readers first, so that the writer, or the holder, is the last: a
 	// connection that is read-only cannot remove the WAL.
-	for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {
-		if p == nil {
-			continue
-		}
+	for _, p := range db.pools() {
 		if err := p.Close(ctx); err != nil {
 			errs = append(errs, err)
 		}
@@ -441,10 +445,8 @@ func (db *DB) takeCloseTurn(ctx context.Context) error {
 		return fmt.Errorf("pool: close %s: another call of Close waits for the services: %w", db.path, ended.Err(ctx))
 	}
 	var errs []error
-	for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {
-		if p != nil {
-			errs = append(errs, p.Close(ctx))
-		}
+	for _, p := range db.pools() {
+		errs = append(errs, p.Close(ctx))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err

@@ -158,11 +158,9 @@ func (db *DB) unclaim() {
 
 // drained reports that no connection is open any more.
 func (db *DB) drained() bool {
-	for _, p := range []*Pool[*sqlite.Conn]{db.readers, db.writer} {
-		if p != nil {
-			if s := p.Stat(); s.InUse+s.Idle+s.Constructing > 0 {
-				return false
-			}
+	for _, p := range db.pools() {
+		if s := p.Stat(); s.InUse+s.Idle+s.Constructing > 0 {
+			return false
 		}
 	}
 	return true

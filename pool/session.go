@@ -222,9 +222,6 @@ func (s *session) refuse(newest int64, err error) {
 // when a panic or runtime.Goexit ends the leader's goroutine.
 func (s *session) end() {
 	defer s.res.Release()
-	c := s.conn
-	c.LimitTime(0)
-	c.ShieldWrites(false)
 	if s.running == nil && s.kept == nil {
 		return
 	}
