@@ -31,7 +31,9 @@ func readers(ctx context.Context, dir string, rounds int, length time.Duration) 
 	one := func(i int64) error { _, err := store.GetItem(ctx, 1+i%items); return err }
 	list := func(int64) error { return want1000(store.ListItems(ctx, 1000)) }
 	row := lidogen.InsertItemParams{Name: "a new item of some length", Email: "someone@example.com", Price: 1999}
+	full := pool.WithSynchronous(ctx, pool.SynchronousFull)
 	write := func(int64) error { return store.InsertItem(ctx, row) }
+	writeFull := func(int64) error { return store.InsertItem(full, row) }
 
 	fmt.Printf("\nreaders on %d processors, median of %d rounds of %v\n\n", runtime.GOMAXPROCS(0), rounds, length)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -48,7 +50,8 @@ func readers(ctx context.Context, dir string, rounds int, length time.Duration) 
 		}{
 			{"one reader", []func(int64) error{shape.read}, 1, ""},
 			{"two readers", []func(int64) error{shape.read, shape.read}, 2, "at least 1.8"},
-			{"one reader beside a writer that never rests", []func(int64) error{shape.read, write}, 1, "at least 0.8"},
+			{"one reader beside a writer that never rests, FULL", []func(int64) error{shape.read, writeFull}, 1, "at least 0.8"},
+			{"one reader beside a writer that never rests, NORMAL", []func(int64) error{shape.read, write}, 1, "at least 0.8"},
 		}
 		// The rows take turns, so that a machine that slows down slows all.
 		results := make([][]float64, len(rows))
