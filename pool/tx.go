@@ -26,10 +26,11 @@ type tx struct {
 
 	// ended is atomic because a handle that escapes its closure is most likely
 	// used by another goroutine.
-	ended atomic.Bool
-	fate  *fate  // savepoints share it
-	open  *stmt  // statements that were not closed yet
-	spare []stmt // allocated together, each handed out once
+	ended  atomic.Bool
+	fate   *fate  // savepoints share it
+	open   *stmt  // statements that were not closed yet
+	spare  []stmt // allocated together, each handed out once
+	spared int    // how many were allocated the last time
 }
 
 // fate is what has become of a transaction.
@@ -52,8 +53,12 @@ var (
 	rawWriter    = &lido.Query{Name: "borrowed writer"}
 )
 
-// spareStmts is how many statement handles a transaction allocates at a time.
-const spareStmts = 8
+// How many statement handles a transaction allocates at a time: few at first, and
+// twice as many each time.
+const (
+	minSpareStmts = 8
+	maxSpareStmts = 128
+)
 
 var (
 	_ lido.Reader = readTx{}
@@ -233,6 +238,14 @@ func (t *tx) end() {
 
 // usable refuses calls on a transaction that is over.
 func (t *tx) usable() error {
+	if f := t.fate; f.poisoned == nil && f.until.IsZero() && !t.ended.Load() {
+		return nil
+	}
+	return t.over()
+}
+
+// over says why a transaction is over, if it is.
+func (t *tx) over() error {
 	if t.ended.Load() {
 		return fmt.Errorf("pool: the transaction's closure has returned: %w", lido.ErrClosed)
 	}
@@ -339,7 +352,8 @@ func (t *tx) prepare(ctx context.Context, q *lido.Query) (*stmt, error) {
 	inner.Query = q.Name
 	t.prepared++
 	if len(t.spare) == 0 {
-		t.spare = make([]stmt, spareStmts)
+		t.spared = min(max(2*t.spared, minSpareStmts), maxSpareStmts)
+		t.spare = make([]stmt, t.spared)
 	}
 	s := &t.spare[0]
 	t.spare = t.spare[1:]

@@ -249,6 +249,9 @@ func (c *Conn) ran(e *effects, changed bool) {
 // total changes before, and looks whether that ended a transaction. A statement
 // that failed may have kept what it did until then.
 func (c *Conn) ranTo(e *effects, err error, total int64) {
+	if t := &c.open; e.noted == t.part && t.wrote && !t.committing && !t.rolledBack && db(c).FautoCommit == 0 {
+		return // the same statement again, in the same transaction
+	}
 	switch {
 	case e.savepoint != "" && err == nil:
 		c.ranSavepoint(e)
