@@ -5,58 +5,113 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/sqlite"
 )
 
-func TestAnInterruptForAReasonStopsAReadAtItsNextStepAndFreesItsSnapshot(t *testing.T) {
-	ctx := t.Context()
-	c, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "test.db"), sqlite.Options{
-		Create: true, Pragmas: []sqlite.Pragma{{Name: "journal_mode", Value: "wal"}},
-	})
-	if err != nil {
-		t.Fatal(err)
+func TestCancellingStopsARunningStatementAndTheConnectionGoesOn(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	for range 20 {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		s, err := c.Prepare(ctx, endless)
+		if err == nil {
+			_, err = s.Step()
+			_ = s.Close()
+		}
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		cancel()
+		if n, err := c.QueryInt64(context.Background(), "SELECT 7"); n != 7 || err != nil {
+			t.Fatal(n, err)
+		}
 	}
-	defer c.Close()
-	if err := c.Exec(ctx, "CREATE TABLE t(a); INSERT INTO t VALUES(1), (2), (3)"); err != nil {
-		t.Fatal(err)
+	c.Interrupt()
+	if _, err := c.QueryInt64(context.Background(), endless); !errors.Is(err, lido.ErrInterrupted) {
+		t.Error(err)
 	}
-	first, second := errors.New("the first reason"), errors.New("the second")
-	for _, want := range []error{first, nil} {
-		s, err := c.Prepare(ctx, "SELECT a FROM t")
+	c.ClearInterrupt()
+	if n, err := c.QueryInt64(context.Background(), "SELECT 7"); n != 7 || err != nil {
+		t.Fatal(n, err)
+	}
+}
+
+func TestAWriteThatIsCancelledBetweenItsRowsIsUndone(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	exec(t, c, "CREATE TABLE t(a)")
+	for _, inTransaction := range []bool{false, true} {
+		if inTransaction {
+			if err := c.Begin(context.Background(), sqlite.Immediate); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		s, err := c.Prepare(ctx, "INSERT INTO t VALUES(1), (2) RETURNING a")
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Query = "ListT"
 		if row, err := s.Step(); !row || err != nil {
 			t.Fatal(row, err)
 		}
-		if want != nil {
-			c.InterruptFor(want)
-			c.InterruptFor(second)
-		}
-		c.Interrupt()
-		_, err = s.Step()
-		if !errors.Is(err, lido.ErrInterrupted) || (want != nil) != errors.Is(err, first) || errors.Is(err, second) {
-			t.Errorf("%v, want for the reason %v", err, want)
-		}
-		if e, ok := errors.AsType[*lido.Error](err); !ok || e.Query != "ListT" {
-			t.Errorf("%v does not name the query", err)
-		}
-		if state, ok := c.WALState(); ok && state.Reading {
-			t.Error("the snapshot is still pinned")
-		}
-		// What begins is refused for the same reason.
-		if _, err := c.QueryInt64(ctx, "SELECT 1"); want != nil && !errors.Is(err, want) {
+		cancel()
+		if _, err := s.Step(); !errors.Is(err, context.Canceled) || !errors.Is(err, lido.ErrInterrupted) {
 			t.Error(err)
 		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
+		_ = s.Close()
+		if c.InTransaction() {
+			t.Error("the engine is known to end the transaction here")
 		}
-		c.ClearInterrupt()
-		if _, err := c.QueryInt64(context.Background(), "SELECT 1"); err != nil {
-			t.Error(err)
+		if n, err := c.QueryInt64(context.Background(), "SELECT count(*) FROM t"); n != 0 || err != nil {
+			t.Errorf("%d rows stayed after an error (%v)", n, err)
 		}
+	}
+}
+
+func TestWaitingForALockEndsWithTheContextOrTheTimeout(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	holder := openAt(t, path, sqlite.Options{Create: true, Pragmas: []sqlite.Pragma{{Name: "journal_mode", Value: "wal"}}})
+	if err := holder.Begin(context.Background(), sqlite.Immediate); err != nil {
+		t.Fatal(err)
+	}
+	waiter := openAt(t, path, sqlite.Options{BusyTimeout: 20 * time.Millisecond})
+	if err := waiter.Begin(context.Background(), sqlite.Immediate); !errors.Is(err, lido.ErrBusy) {
+		t.Error(err)
+	}
+	patient := openAt(t, path, sqlite.Options{BusyTimeout: time.Hour})
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if err := patient.Begin(ctx, sqlite.Immediate); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	if patient.BusyWaits() == 0 {
+		t.Error("no wait was counted")
+	}
+	if err := holder.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := patient.Begin(context.Background(), sqlite.Immediate); err != nil {
+		t.Error(err)
+	}
+	if err := patient.Rollback(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestACommitIsNotInterrupted(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	exec(t, c, "CREATE TABLE t(a)")
+	if err := c.Begin(context.Background(), sqlite.Immediate); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, c, "INSERT INTO t VALUES(1)")
+	c.Interrupt()
+	if err := c.Commit(); err != nil {
+		t.Error(err)
+	}
+	c.ClearInterrupt()
+	if c.InTransaction() {
+		t.Error("the transaction is still open")
 	}
 }
