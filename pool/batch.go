@@ -45,6 +45,7 @@ func (db *DB) Batch(ctx context.Context, fn func(ctx context.Context, tx lido.Tx
 	defer trace.end(&err)
 	db.writes.Add(1)
 	defer db.countRollback(&err)
+	defer db.spread(ctx)
 	err = errUnfinished
 	b := &batch{db: db, ctx: ctx, fn: fn, trace: trace, turn: make(chan func()), ran: make(chan struct{})}
 	return db.join(&member{work: b, ctx: ctx, level: mode.level, turn: b.turn})

@@ -76,6 +76,7 @@ type DB struct {
 
 	listenMu  sync.Mutex // serialises changes of listeners
 	listeners atomic.Pointer[[]*listener]
+	news      news
 }
 
 var _ lido.Database = (*DB)(nil)
@@ -109,6 +110,7 @@ func open(ctx context.Context, path string, cfg Config, around surroundings) (*D
 	}
 	db := &DB{cfg: cfg, around: around, trace: tracersOf(cfg.Tracer), done: make(chan struct{}), closeTurn: make(chan struct{}, 1), seam: seam.From(ctx)}
 	db.checkpoints.turn = make(chan struct{}, 1)
+	db.news.patience = newsPatience
 	if err := db.locate(path); err != nil {
 		return nil, err
 	}

@@ -48,3 +48,7 @@ func KeptReadLocks(db *DB) int {
 	}
 	return db.readLocks.locks.Kept()
 }
+
+// SetNewsPatience sets how long a write of db waits for functions of OnCommit
+// that were called for others.
+func SetNewsPatience(db *DB, d time.Duration) { db.news.patience = d }

@@ -17,6 +17,7 @@ import (
 // opens another in its place. Functions for all belong into Config.OnConnect.
 type Conn struct {
 	*sqlite.Conn
+	db  *DB // nil of a reader, which has no news
 	res *Resource[*sqlite.Conn]
 }
 
@@ -42,14 +43,15 @@ func (db *DB) lend(ctx context.Context, p *Pool[*sqlite.Conn], as *lido.Query) (
 		return nil, err
 	}
 	r.SetHolder(as)
+	c := &Conn{Conn: r.Value(), res: r}
 	if p == db.writer {
 		if err := db.setLevel(ctx, r.Value()); err != nil {
 			r.Release()
 			return nil, err
 		}
 		db.byHand = true
+		c.db = db
 	}
-	c := &Conn{Conn: r.Value(), res: r}
 	c.DenyControl(false)
 	return c, nil
 }
@@ -62,6 +64,7 @@ func (c *Conn) Release() {
 	c.SetAuthorizer(nil)
 	c.DenyControl(true)
 	c.Conn = closedConn
+	defer c.spread()
 	c.res.Release()
 }
 
@@ -71,7 +74,15 @@ func (c *Conn) Destroy(reason error) {
 		return
 	}
 	c.Conn = closedConn
+	defer c.spread()
 	c.res.Destroy(reason)
+}
+
+// spread has the commits on the connection told of.
+func (c *Conn) spread() {
+	if c.db != nil {
+		c.db.spread(context.Background())
+	}
 }
 
 // WithReader lends fn a read-only connection and takes it back afterwards,

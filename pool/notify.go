@@ -3,9 +3,13 @@ package pool
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/lidodb/lido/sqlite"
 )
@@ -47,12 +51,19 @@ func (c Commit) Wrote(tables ...string) bool {
 // fn runs once the commit is as durable as Config.Synchronous makes it, and
 // before the write returns to its caller: who has written and then reads meets
 // a cache that fn has cleared. Calls come one at a time and in the order of the
-// commits, on the goroutine of one of the writers, while that one holds the
-// connection that writes. So fn must be quick, and must not use the database,
-// nor wait for somebody who does: with ctx every call on it is lido.ErrNested,
-// with another context a write would wait for ever. What takes longer fn hands
-// to a goroutine. A panic in fn is logged to Config.Logger and goes no further;
-// fn must not end its goroutine.
+// commits, on the goroutine of one of the writers. The writer has been given
+// back by then, so somebody else's transaction may be under way, and find a
+// commit of which fn has not been told yet. What is committed on a connection
+// that was borrowed by hand is told of when that is given back.
+//
+// fn may use the database, with ctx or another context, and may close it. It is
+// told of its own commits too, after it has returned, so it must not answer each
+// with a further one. What it has others do, and waits for, these do with ctx:
+// a write of theirs would else wait for this call of fn to return. A write that
+// waits for the calls before its own leaves when its context ends, and after
+// 5 s, which is logged: fn should be quick, and hand to a goroutine what takes
+// longer. A panic in fn is logged to Config.Logger and goes no further; fn must
+// not end its goroutine.
 //
 // stop may be called anywhere, also in fn, and again. A call of fn that has
 // begun by then goes on. Nobody who listens costs nothing.
@@ -87,7 +98,7 @@ func (db *DB) listening() []*listener {
 func (db *DB) setListeners(l []*listener) { db.listeners.Store(&l) }
 
 // transactionEnded is told of each transaction that wrote, by the writer's
-// connection, while the writer is held.
+// connection, while the writer is held and the engine is on the stack above.
 func (db *DB) transactionEnded(e sqlite.Ending) {
 	if db.byHand {
 		db.writes.Add(1)
@@ -97,19 +108,131 @@ func (db *DB) transactionEnded(e sqlite.Ending) {
 			db.rollbacks.Add(1)
 		}
 	}
-	listeners := db.listening()
-	if len(listeners) == 0 || e.Outcome == sqlite.RolledBack || len(e.Tables) == 0 && !e.Schema {
+	if len(db.listening()) == 0 || e.Outcome == sqlite.RolledBack || len(e.Tables) == 0 && !e.Schema {
 		return
 	}
-	c := Commit{Tables: slices.Sorted(slices.Values(e.Tables)), Schema: e.Schema, Unknown: e.Outcome == sqlite.CommitUnknown}
-	ctx := context.WithValue(context.Background(), closureKey{db}, c)
-	for _, l := range listeners {
-		db.tell(ctx, l, c)
+	db.news.add(Commit{Tables: slices.Sorted(slices.Values(e.Tables)), Schema: e.Schema, Unknown: e.Outcome == sqlite.CommitUnknown})
+}
+
+// newsPatience is how long a write waits while others are told of commits.
+const newsPatience = 5 * time.Second
+
+// news are the commits of which listeners are to be told. Writers add to them
+// while they have the connection, so they are in order, and see to it that they
+// are told of when they have given it back: each returns when its own was.
+type news struct {
+	last, told atomic.Int64 // how many there ever were; of how many listeners were told
+	patience   time.Duration
+
+	mu      sync.Mutex
+	queue   []Commit      // not told of yet, the oldest first; guarded by mu
+	telling bool          // somebody tells; guarded by mu
+	waiting int           // how many wait for that one, and would go on with it; guarded by mu
+	moved   chan struct{} // closed when one was told of; guarded by mu
+}
+
+func (n *news) add(c Commit) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.queue = append(n.queue, c)
+	n.last.Add(1)
+}
+
+// spread returns when listeners have been told of all that has been committed
+// so far. It must not be called with the writer in hand: who listens may want it.
+func (db *DB) spread(ctx context.Context) {
+	if newest := db.news.last.Load(); db.news.told.Load() < newest {
+		db.spreadTo(ctx, newest)
 	}
 }
 
-// tell calls one listener. The commit has happened, and the engine is on the
-// stack above: a panic must neither reach its caller nor go through it.
+func (db *DB) spreadTo(ctx context.Context, newest int64) {
+	n := &db.news
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for n.told.Load() < newest {
+		if !n.telling {
+			db.tellAll(newest)
+			continue
+		}
+		if ctx.Value(listenerKey{db}) != nil || inListener() {
+			return // who tells will come to it
+		}
+		if !db.awaitNews(ctx) && n.telling {
+			break
+		}
+	}
+	if !n.telling && n.waiting == 0 {
+		db.tellAll(newest) // what nobody waits for
+	}
+}
+
+// awaitNews waits until a commit was told of, with n.mu held before and after.
+// It reports false if it gave up.
+func (db *DB) awaitNews(ctx context.Context) bool {
+	n := &db.news
+	if n.moved == nil {
+		n.moved = make(chan struct{})
+	}
+	moved := n.moved
+	n.waiting++
+	n.mu.Unlock()
+	defer func() {
+		n.mu.Lock()
+		n.waiting--
+	}()
+	timer := time.NewTimer(n.patience)
+	defer timer.Stop()
+	select {
+	case <-moved:
+		return true
+	case <-ctx.Done():
+	case <-timer.C:
+		db.cfg.Logger.Warn("a write returned before all functions of OnCommit were told of it: one of them takes long, or waits for somebody who writes with another context than its own", "path", db.path)
+	}
+	return false
+}
+
+// tellAll tells of the commits up to newest, and of those after it until
+// somebody waits who can. n.mu is held before and after.
+func (db *DB) tellAll(newest int64) {
+	n := &db.news
+	turned := func() {
+		if n.moved != nil {
+			close(n.moved)
+			n.moved = nil
+		}
+	}
+	n.telling = true
+	defer func() {
+		n.telling = false
+		turned()
+	}()
+	for len(n.queue) > 0 && (n.told.Load() < newest || n.waiting == 0) {
+		c := n.queue[0]
+		if n.queue = n.queue[1:]; len(n.queue) == 0 {
+			n.queue = nil
+		}
+		n.mu.Unlock()
+		func() {
+			defer func() { // also when a listener ends the goroutine
+				n.mu.Lock()
+				n.told.Add(1)
+				turned()
+			}()
+			ctx := context.WithValue(context.Background(), listenerKey{db}, c)
+			for _, l := range db.listening() {
+				db.tell(ctx, l, c)
+			}
+		}()
+	}
+}
+
+// listenerKey marks the context that listeners get.
+type listenerKey struct{ db *DB }
+
+// tell calls one listener. The commit has happened, so a panic must not reach
+// its caller.
 func (db *DB) tell(ctx context.Context, l *listener, c Commit) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -117,4 +240,22 @@ func (db *DB) tell(ctx context.Context, l *listener, c Commit) {
 		}
 	}()
 	l.fn(ctx, c)
+}
+
+// inListener reports whether tell is on the stack: a listener that uses a context
+// of its own.
+func inListener() bool {
+	var pcs [64]uintptr
+	for skip := 0; ; skip += len(pcs) {
+		n := runtime.Callers(skip, pcs[:])
+		for frames, more := runtime.CallersFrames(pcs[:n]), n > 0; more; {
+			var f runtime.Frame
+			if f, more = frames.Next(); strings.HasSuffix(f.Function, "/pool.(*DB).tell") {
+				return true
+			}
+		}
+		if n < len(pcs) {
+			return false
+		}
+	}
 }

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/pool"
@@ -152,68 +155,238 @@ func TestOnCommitIsToldOfAGroupOnce(t *testing.T) {
 // the order of calls is that of the commits.
 //
 //	writer A                     writer B
-//	COMMIT, fn                   waits for the writer
-//	returns, reads the cache     COMMIT, fn
+//	COMMIT                       waits for the writer
+//	fn                           COMMIT
+//	returns, reads the cache     fn
 func TestOnCommitRunsInOrderAndBeforeTheWriteReturns(t *testing.T) {
 	db := openDB(t, pool.Config{})
+	const writers = 4
+	if err := db.WithWriter(t.Context(), func(ctx context.Context, c *sqlite.Conn) error {
+		return c.Exec(ctx, "CREATE TABLE t0(x); CREATE TABLE t1(x); CREATE TABLE t2(x); CREATE TABLE t3(x)")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var order []string // owned by who has the writer
 	var mu sync.Mutex
-	told := 0
+	var heard []string
+	told := map[string]int{}
 	db.OnCommit(func(_ context.Context, c pool.Commit) {
 		mu.Lock()
 		defer mu.Unlock()
-		told++
+		heard = append(heard, spell(c))
+		told[spell(c)]++
 	})
 	var wg sync.WaitGroup
-	for g := range 4 {
+	for g := range writers {
+		table := fmt.Sprint("t", g)
+		q := &lido.Query{Name: "Add", SQL: "INSERT INTO " + table + " VALUES(1)", Writes: []string{table}}
 		wg.Go(func() {
 			for i := range 50 {
 				err := db.Write(t.Context(), func(ctx context.Context, tx lido.Tx) error {
-					// Whoever comes before has been told of before.
-					n, err := scalar(ctx, tx, countItems)
-					mu.Lock()
-					defer mu.Unlock()
-					if int(n) != told {
-						t.Errorf("%d rows, but told of %d commits", n, told)
-					}
-					return errors.Join(err, run(ctx, tx, insertItem, fmt.Sprint(g, "-", i)))
+					order = append(order, table)
+					return run(ctx, tx, q)
 				})
-				if err != nil {
-					t.Error(err)
-					return
+				mu.Lock()
+				if err != nil || told[table] != i+1 {
+					t.Errorf("%s: told of %d commits after %d: %v", table, told[table], i+1, err)
 				}
+				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
-	if told != 200 {
-		t.Errorf("told of %d commits", told)
+	if !slices.Equal(heard, order) {
+		t.Errorf("told of %q\nbut committed %q", heard, order)
 	}
 }
 
-func TestOnCommitMustNotUseTheDatabase(t *testing.T) {
+// Members of a group are answered by its leader, who may be behind with telling.
+func TestOnCommitRunsBeforeAnyMemberOfAGroupReturns(t *testing.T) {
 	db := openDB(t, pool.Config{})
-	var errs []error
-	stop := db.OnCommit(func(ctx context.Context, _ pool.Commit) {
-		_, read := scalar(ctx, db, countItems)
-		_, checkpoint := db.Checkpoint(ctx, sqlite.Passive)
-		errs = append(errs, read, run(ctx, db, insertItem, "nested"), checkpoint,
-			db.Write(ctx, func(context.Context, lido.Tx) error { return nil }))
+	var told atomic.Int64
+	db.OnCommit(func(context.Context, pool.Commit) { told.Add(1) })
+	var writes []func(ctx context.Context) error
+	for i := range 8 {
+		writes = append(writes, func(ctx context.Context) error {
+			err := run(ctx, db, insertItem, fmt.Sprint(i))
+			if told.Load() == 0 {
+				t.Error("returned before fn was called")
+			}
+			return err
+		})
+	}
+	if err := errors.Join(together(t, db, writes...)...); err != nil {
+		t.Fatal(err)
+	}
+	if s := db.Stat(); s.Groups != 1 || told.Load() != 1 {
+		t.Error(s.Groups, told.Load())
+	}
+}
+
+// What fn writes is committed by the time its call returns, and told of after
+// the call.
+func TestOnCommitMayUseTheDatabase(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		for name, write := range map[string]func(ctx context.Context, db *pool.DB) error{
+			"single": func(ctx context.Context, db *pool.DB) error { return run(ctx, db, insertItem, "b") },
+			"alone":  func(ctx context.Context, db *pool.DB) error { return run(pool.Alone(ctx), db, insertItem, "b") },
+			"closure": func(ctx context.Context, db *pool.DB) error {
+				return db.Write(ctx, func(ctx context.Context, tx lido.Tx) error { return run(ctx, tx, insertItem, "b") })
+			},
+			"batch": func(ctx context.Context, db *pool.DB) error {
+				return db.Batch(ctx, func(ctx context.Context, tx lido.Tx) error { return run(ctx, tx, insertItem, "b") })
+			},
+			"by hand": func(ctx context.Context, db *pool.DB) error {
+				return db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error {
+					return c.Exec(ctx, "INSERT INTO item(name) VALUES('b')")
+				})
+			},
+		} {
+			t.Run(fmt.Sprint(name, ", own context ", own), func(t *testing.T) {
+				db := openDB(t, pool.Config{})
+				pool.SetNewsPatience(db, time.Hour)
+				var heard []int64
+				inside := false
+				db.OnCommit(func(ctx context.Context, c pool.Commit) {
+					if own {
+						ctx = t.Context()
+					}
+					if inside {
+						t.Error("called in its own call")
+					}
+					inside = true
+					defer func() { inside = false }()
+					if len(heard) == 0 {
+						if err := write(ctx, db); err != nil {
+							t.Error(err)
+						}
+						if _, err := db.Checkpoint(ctx, sqlite.Passive); err != nil {
+							t.Error(err)
+						}
+					}
+					n, err := scalar(ctx, db, countItems)
+					if err != nil {
+						t.Error(err)
+					}
+					heard = append(heard, n)
+				})
+				done := make(chan error, 1)
+				go func() { done <- run(t.Context(), db, insertItem, "a") }()
+				select {
+				case err := <-done:
+					if err != nil || !slices.Equal(heard, []int64{2, 2}) {
+						t.Error(heard, err)
+					}
+				case <-time.After(30 * time.Second):
+					t.Fatal("the write waits for itself")
+				}
+			})
+		}
+	}
+}
+
+func TestOnCommitMayCloseTheDatabase(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	db.OnCommit(func(ctx context.Context, _ pool.Commit) {
+		if err := db.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	done := make(chan error, 1)
+	go func() { done <- run(t.Context(), db, insertItem, "a") }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("Close waits for its own caller")
+	}
+	if err := run(t.Context(), db, insertItem, "b"); !errors.Is(err, lido.ErrClosed) {
+		t.Error(err)
+	}
+}
+
+// Two that fn waits for, one with its context and one without.
+func TestOnCommitMayWaitForOthersWhoWrite(t *testing.T) {
+	var log bytes.Buffer
+	db := openDB(t, pool.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	pool.SetNewsPatience(db, 10*time.Millisecond)
+	first := true
+	heard := 0
+	db.OnCommit(func(ctx context.Context, _ pool.Commit) {
+		heard++
+		if !first {
+			return
+		}
+		first = false
+		for name, ctx := range map[string]context.Context{"b": ctx, "c": context.Background()} {
+			done := make(chan error)
+			go func() { done <- run(ctx, db, insertItem, name) }()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
 	})
 	if err := run(t.Context(), db, insertItem, "a"); err != nil {
 		t.Fatal(err)
 	}
-	if len(errs) != 4 {
-		t.Fatal(errs)
+	if heard != 3 || count(t, t.Context(), db) != 3 {
+		t.Errorf("told of %d commits", heard)
 	}
-	for _, err := range errs {
-		if !errors.Is(err, lido.ErrNested) {
-			t.Error(err)
+	if n := strings.Count(log.String(), "before all functions of OnCommit"); n != 1 {
+		t.Errorf("%d lines in %s", n, log.String())
+	}
+}
+
+// A write whose context ends does not wait for what others' commits have fn do.
+func TestAWriteLeavesASlowOnCommitWhenItsContextEnds(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	began, goOn := make(chan struct{}, 2), make(chan struct{})
+	var heard atomic.Int64
+	db.OnCommit(func(context.Context, pool.Commit) {
+		heard.Add(1)
+		began <- struct{}{}
+		<-goOn
+	})
+	slow := make(chan error, 1)
+	go func() { slow <- run(t.Context(), db, insertItem, "a") }()
+	<-began
+	ctx, cancel := context.WithCancel(t.Context())
+	quick := make(chan error, 1)
+	go func() { quick <- run(ctx, db, insertItem, "b") }()
+	eventually(t, "both are committed", func() bool { return db.Stat().Commits == prepared+2 })
+	select {
+	case err := <-quick:
+		t.Fatal("returned before fn was told:", err)
+	default:
+	}
+	cancel()
+	if err := <-quick; err != nil {
+		t.Error(err)
+	}
+	close(goOn)
+	if err := <-slow; err != nil || heard.Load() != 2 {
+		t.Error(heard.Load(), err)
+	}
+}
+
+func TestAListenerThatEndsItsGoroutineTakesNobodyWithIt(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	heard := 0
+	db.OnCommit(func(context.Context, pool.Commit) {
+		if heard++; heard == 1 {
+			runtime.Goexit()
 		}
-	}
-	stop()
-	stop()
-	if err := run(t.Context(), db, insertItem, "b"); err != nil || len(errs) != 4 {
-		t.Error(err, errs)
+	})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = run(t.Context(), db, insertItem, "a")
+	}()
+	<-done
+	if err := run(t.Context(), db, insertItem, "b"); err != nil || heard != 2 {
+		t.Error(heard, err)
 	}
 }
 

@@ -130,6 +130,7 @@ func (s *recorded) run() (err error) {
 	s.db.statements.Add(1)
 	s.db.writes.Add(1)
 	defer s.db.countRollback(&err)
+	defer s.db.spread(s.ctx)
 	err = errUnfinished
 	if s.db.trace.query != nil {
 		err = s.runTraced()

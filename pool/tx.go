@@ -127,6 +127,7 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx
 		return err
 	}
 	r.SetHolder(writeClosure)
+	defer db.spread(ctx)
 	defer r.Release()
 	if err := db.setLevel(ctx, r.Value()); err != nil {
 		return err
