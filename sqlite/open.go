@@ -127,6 +127,7 @@ func Open(ctx context.Context, path string, opt Options) (*Conn, error) {
 	}
 	c.tainted = "" // by the settings above
 	c.viewWAL()
+	c.tuneMapping()
 	opt.ReadLocks.join(c)
 	return c, nil
 }

@@ -51,12 +51,12 @@ func (m *movers) move(n int, meanwhile func()) (err error) {
 	ctx := context.Background()
 	locks := sqlite.NewReadLocks()
 	defer locks.Close()
-	open := func(readOnly bool) (*sqlite.Conn, error) {
+	open := func(readOnly bool, mmap string) (*sqlite.Conn, error) {
 		return sqlite.Open(ctx, m.path, sqlite.Options{ReadOnly: readOnly, ReadLocks: locks, BusyTimeout: time.Minute,
 			// So that each read goes to the files again.
-			Pragmas: []sqlite.Pragma{{Name: "cache_size", Value: "2"}}})
+			Pragmas: []sqlite.Pragma{{Name: "cache_size", Value: "2"}, {Name: "mmap_size", Value: mmap}}})
 	}
-	w, err := open(false)
+	w, err := open(false, "0")
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (m *movers) move(n int, meanwhile func()) (err error) {
 	)
 	for i := range cap(failed) {
 		wg.Go(func() {
-			c, err := open(true)
+			c, err := open(true, []string{"0", "268435456"}[i])
 			if err == nil {
 				err = errors.Join(m.readUntil(done, c, func() {
 					if i == 0 && m.looks {

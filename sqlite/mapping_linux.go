@@ -1,0 +1,101 @@
+package sqlite
+
+import (
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"modernc.org/libc"
+	lib "modernc.org/sqlite/lib"
+)
+
+// The engine uses a mapped database file in two ways that cost a reader dearly,
+// and that two methods of the file put right.
+//
+// With each commit of somebody else that a connection sees, it unmaps the file
+// and maps it again: were the file cut and made longer in between, a mapping of
+// the right length could on some systems be of pages that the file has no more.
+// Under Linux a mapping shows what the file holds, whatever happened to it.
+// Unmapping interrupts every processor of the process, and each page has to be
+// faulted in again: beside a writer that never rests, half to three quarters of
+// a reader's time. So a mapping that is as long as the file stays.
+//
+// And it takes a page from the mapping anew for each use, and looks through its
+// cells each time if cell_size_check asks for that. The pages inside of a b-tree
+// have hundreds of them, and nearly every use of a table begins with the same
+// ones. So those are read into the page cache, where a page is looked through
+// once. They are a hundredth of the file or less.
+//
+// https://www.sqlite.org/mmap.html
+
+// mapped are the methods of the engine's unix files with two of ours among them.
+// All connections share them, for the life of the process.
+var mapped struct {
+	once    sync.Once
+	below   uintptr // the methods they were made of
+	methods lib.Tsqlite3_io_methods
+	fetch   func(tls *libc.TLS, file uintptr, offset int64, n int32, page uintptr) int32
+	unfetch func(tls *libc.TLS, file uintptr, offset int64, page uintptr) int32
+}
+
+// tuneMapping puts the two methods in place, if the file is of the VFS that is
+// known. It is called when nothing else uses the connection yet.
+func (c *Conn) tuneMapping() {
+	if c.file == 0 || c.hooks.VFS != "" {
+		return
+	}
+	if vfs := c.vfsName(); vfs != "unix" && vfs != "unix-excl" {
+		return
+	}
+	file := (*lib.Tsqlite3_file)(pointer(c.file))
+	mapped.once.Do(func() {
+		mapped.below = file.FpMethods
+		mapped.methods = *(*lib.Tsqlite3_io_methods)(pointer(file.FpMethods))
+		mapped.fetch = *(*func(*libc.TLS, uintptr, int64, int32, uintptr) int32)(unsafe.Pointer(&struct{ f uintptr }{mapped.methods.FxFetch}))
+		mapped.unfetch = *(*func(*libc.TLS, uintptr, int64, uintptr) int32)(unsafe.Pointer(&struct{ f uintptr }{mapped.methods.FxUnfetch}))
+		mapped.methods.FxFetch = function(onFetch)
+		mapped.methods.FxUnfetch = function(onUnfetch)
+	})
+	if file.FpMethods == mapped.below { // an immutable file has others, and nobody changes it
+		file.FpMethods = uintptr(unsafe.Pointer(&mapped.methods))
+	}
+}
+
+// What a page of a b-tree that has pages below it begins with.
+//
+// https://www.sqlite.org/fileformat2.html#b_tree_pages
+const (
+	interiorIndex = 2
+	interiorTable = 5
+)
+
+// onFetch is the method xFetch. Leaving *page 0 has the engine read the page
+// into its cache. A page that is not of a b-tree may begin in the same way, and
+// is as well off there.
+//
+// https://www.sqlite.org/c3ref/io_methods.html
+func onFetch(tls *libc.TLS, file uintptr, offset int64, n int32, page uintptr) int32 {
+	rc := mapped.fetch(tls, file, offset, n, page)
+	if p := uintptrAt(page); rc == lib.SQLITE_OK && p != 0 {
+		if kind := *(*byte)(pointer(p)); kind == interiorTable || kind == interiorIndex {
+			*(*uintptr)(pointer(page)) = 0
+			return mapped.unfetch(tls, file, offset, p)
+		}
+	}
+	return rc
+}
+
+// onUnfetch is the method xUnfetch: the engine gives a page back or, if page is
+// 0, wants the file unmapped and has no page of it.
+func onUnfetch(tls *libc.TLS, file uintptr, offset int64, page uintptr) int32 {
+	if page == 0 && mapsAll((*lib.TunixFile)(pointer(file))) {
+		return lib.SQLITE_OK
+	}
+	return mapped.unfetch(tls, file, offset, page)
+}
+
+// mapsAll reports whether the mapping is what a new one would be.
+func mapsAll(f *lib.TunixFile) bool {
+	var stat syscall.Stat_t
+	return f.FmmapSize > 0 && syscall.Fstat(int(f.Fh), &stat) == nil && f.FmmapSize == min(stat.Size, f.FmmapSizeMax)
+}
