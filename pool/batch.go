@@ -94,6 +94,8 @@ func (b *batch) run(r *Resource[*sqlite.Conn]) {
 	t := &tx{db: b.db, conn: c, shared: true, fate: &fate{until: c.TimeLimit()}}
 	b.err = errUnfinished
 	defer t.end()
+	b.db.enterClosure()
+	defer b.db.leaveClosure()
 	r.heldHere(batchClosure)
 	b.trace.Begun()
 	c.ForgetChanges()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/callers"
 	"github.com/lidodb/lido/internal/ended"
 	"github.com/lidodb/lido/internal/seam"
 	"github.com/lidodb/lido/internal/seeded"
@@ -71,6 +72,9 @@ type DB struct {
 	// byHand says that the writer was lent as a raw connection, whose
 	// transactions nobody else counts. It belongs to who has the writer.
 	byHand bool
+
+	// closure is the goroutine that runs a closure with the writer, or 0.
+	closure atomic.Uintptr
 
 	conns openConns
 
@@ -536,13 +540,29 @@ func (db *DB) refuse(ctx context.Context) error {
 	return nil
 }
 
+// enterClosure notes that a closure with the writer begins, on this goroutine.
+func (db *DB) enterClosure() { db.closure.Store(callers.Goroutine()) }
+
+func (db *DB) leaveClosure() { db.closure.Store(0) }
+
+// waitsForItself reports that this goroutine runs a closure with the writer. With
+// a context from outside refuse does not see that.
+func (db *DB) waitsForItself() bool {
+	g := db.closure.Load()
+	return g != 0 && g == callers.Goroutine()
+}
+
 // closureKey marks the context of a closure. It has the size of a pointer, so
 // that looking for it allocates nothing.
 type closureKey struct{ db *DB }
 
 // acquire lends a connection of p for q.
 func (db *DB) acquire(ctx context.Context, p *Pool[*sqlite.Conn], q *lido.Query) (*Resource[*sqlite.Conn], error) {
-	if err := db.refuse(ctx); err != nil {
+	err := db.refuse(ctx)
+	if err == nil && p == db.writer && db.waitsForItself() {
+		err = lido.ErrNested
+	}
+	if err != nil {
 		if q != nil {
 			err = fmt.Errorf("%s: %w", q, err)
 		}

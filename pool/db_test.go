@@ -212,36 +212,6 @@ func TestAReadSeesOneSnapshotFromItsBeginning(t *testing.T) {
 	}
 }
 
-func TestACallFromInsideItsOwnClosureIsErrNested(t *testing.T) {
-	db := openDB(t, pool.Config{})
-	try := func(ctx context.Context) {
-		t.Helper()
-		_, readErr := db.PrepareRead(ctx, countItems)
-		_, writeErr := db.PrepareWrite(ctx, insertItem)
-		_, connErr := db.AcquireWriter(ctx)
-		for _, err := range []error{readErr, writeErr, connErr,
-			db.Read(ctx, func(context.Context, lido.Reader) error { return nil }),
-			db.Write(ctx, func(context.Context, lido.Tx) error { return nil }),
-		} {
-			if !errors.Is(err, lido.ErrNested) {
-				t.Errorf("%v", err)
-			}
-		}
-	}
-	ctx := t.Context()
-	err := errors.Join(
-		db.Read(ctx, func(ctx context.Context, _ lido.Reader) error { try(ctx); return nil }),
-		db.Write(ctx, func(ctx context.Context, tx lido.Tx) error {
-			try(ctx)
-			return tx.Savepoint(ctx, func(ctx context.Context, tx lido.Tx) error { try(ctx); return nil })
-		}),
-		db.WithReader(ctx, func(ctx context.Context, _ *sqlite.Conn) error { try(ctx); return nil }),
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestASavepointIsKeptOrUndoneByItself(t *testing.T) {
 	db := openDB(t, pool.Config{})
 	ctx := t.Context()

@@ -27,7 +27,8 @@
 //     process's lock, and inside a statement. It costs no goroutine per call,
 //     and the connection is used again only when it is proven clean.
 //   - A call on the database from inside its own closure is lido.ErrNested, not
-//     a deadlock.
+//     a deadlock: any with the closure's context, and under any context one that
+//     would wait for the writer which the closure has.
 //   - A connection that comes back in a transaction is rolled back; one with an
 //     open statement, a changed PRAGMA, an attached file, or that saw damage or
 //     an I/O error is closed.

@@ -98,6 +98,9 @@ func (m *member) name() string {
 // join has m run in a group, or by itself where it is beyond the bounds of one.
 // It returns when m is committed or undone.
 func (db *DB) join(m *member) error {
+	if db.waitsForItself() {
+		return fmt.Errorf("%s: %w", m.name(), lido.ErrNested)
+	}
 	if lead := db.group.enter(m); lead || db.group.await(m) {
 		db.lead(m)
 	}

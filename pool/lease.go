@@ -104,5 +104,9 @@ func (db *DB) with(ctx context.Context, p *Pool[*sqlite.Conn], as *lido.Query, f
 		return err
 	}
 	defer c.Release()
+	if p == db.writer {
+		db.enterClosure()
+		defer db.leaveClosure()
+	}
 	return fn(context.WithValue(ctx, closureKey{db}, c), c.Conn)
 }

@@ -3,7 +3,6 @@ package pool
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lidodb/lido/internal/callers"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -127,6 +127,7 @@ type news struct {
 	mu      sync.Mutex
 	queue   []Commit      // not told of yet, the oldest first; guarded by mu
 	telling bool          // somebody tells; guarded by mu
+	by      uintptr       // on that goroutine; guarded by mu
 	waiting int           // how many wait for that one, and would go on with it; guarded by mu
 	moved   chan struct{} // closed when one was told of; guarded by mu
 }
@@ -155,7 +156,7 @@ func (db *DB) spreadTo(ctx context.Context, newest int64) {
 			db.tellAll(newest)
 			continue
 		}
-		if ctx.Value(listenerKey{db}) != nil || inListener() {
+		if ctx.Value(listenerKey{db}) != nil || n.by == callers.Goroutine() {
 			return // who tells will come to it
 		}
 		if !db.awaitNews(ctx) && n.telling {
@@ -203,9 +204,9 @@ func (db *DB) tellAll(newest int64) {
 			n.moved = nil
 		}
 	}
-	n.telling = true
+	n.telling, n.by = true, callers.Goroutine()
 	defer func() {
-		n.telling = false
+		n.telling, n.by = false, 0
 		turned()
 	}()
 	for len(n.queue) > 0 && (n.told.Load() < newest || n.waiting == 0) {
@@ -240,22 +241,4 @@ func (db *DB) tell(ctx context.Context, l *listener, c Commit) {
 		}
 	}()
 	l.fn(ctx, c)
-}
-
-// inListener reports whether tell is on the stack: a listener that uses a context
-// of its own.
-func inListener() bool {
-	var pcs [64]uintptr
-	for skip := 0; ; skip += len(pcs) {
-		n := runtime.Callers(skip, pcs[:])
-		for frames, more := runtime.CallersFrames(pcs[:n]), n > 0; more; {
-			var f runtime.Frame
-			if f, more = frames.Next(); strings.HasSuffix(f.Function, "/pool.(*DB).tell") {
-				return true
-			}
-		}
-		if n < len(pcs) {
-			return false
-		}
-	}
 }

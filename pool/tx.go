@@ -155,6 +155,8 @@ func (db *DB) beginWrite(ctx context.Context, c *sqlite.Conn) (*tx, error) {
 // run runs fn and ends the transaction as fn's answer says.
 func (t *tx) run(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) error) error {
 	defer t.end()
+	t.db.enterClosure()
+	defer t.db.leaveClosure()
 	if err := fn(context.WithValue(ctx, closureKey{t.db}, t), t); err != nil {
 		if seeded.SecondRun && fn(context.WithValue(ctx, closureKey{t.db}, t), t) == nil {
 			return t.commit(ctx)

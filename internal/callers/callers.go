@@ -1,4 +1,5 @@
-// Package callers notes who called, at a price that every call can pay.
+// Package callers notes who called, and on which goroutine, at a price that every
+// call can pay.
 //
 // runtime.Callers costs some 120 ns. Where the compiler keeps frame pointers
 // (amd64 and arm64) the return addresses can be read off the stack instead,

@@ -43,6 +43,36 @@ func TestTheCallersAreThoseThatTheRuntimeNames(t *testing.T) {
 	}
 }
 
+// Also when the stack moves, and the goroutine from one processor to another.
+func TestGoroutinesAreToldApart(t *testing.T) {
+	seen := make(chan uintptr)
+	var wg sync.WaitGroup
+	const n = 50
+	goOn := make(chan struct{})
+	for range n {
+		wg.Go(func() {
+			me := callers.Goroutine()
+			seen <- me
+			<-goOn
+			var p callers.PCs
+			deep(&p, 10_000)
+			runtime.Gosched()
+			if callers.Goroutine() != me {
+				t.Error("another goroutine")
+			}
+		})
+	}
+	all := map[uintptr]bool{0: true, callers.Goroutine(): true}
+	for range n {
+		all[<-seen] = true
+	}
+	close(goOn)
+	wg.Wait()
+	if len(all) != n+2 {
+		t.Errorf("%d numbers for %d goroutines", len(all)-1, n+1)
+	}
+}
+
 func TestWhatWasNotedBeforeIsGone(t *testing.T) {
 	var p callers.PCs
 	deep(&p, 100)
@@ -96,5 +126,11 @@ func BenchmarkNote(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		inner(&p)
+	}
+}
+
+func BenchmarkGoroutine(b *testing.B) {
+	for b.Loop() {
+		callers.Goroutine()
 	}
 }

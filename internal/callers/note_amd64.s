@@ -28,3 +28,9 @@ put:
 	DECQ CX
 	JNZ next
 	RET
+
+// func Goroutine() uintptr
+TEXT ·Goroutine(SB), NOSPLIT, $0-8
+	MOVQ (TLS), AX
+	MOVQ AX, ret+0(FP)
+	RET

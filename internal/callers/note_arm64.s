@@ -24,3 +24,9 @@ put:
 	SUBS $1, R2
 	BNE next
 	RET
+
+// func Goroutine() uintptr
+TEXT ·Goroutine(SB), NOSPLIT, $0-8
+	MOVD g, R0
+	MOVD R0, ret+0(FP)
+	RET

@@ -7,3 +7,6 @@ package callers
 //
 //go:noescape
 func Note(p *PCs)
+
+// Goroutine is a number that no other goroutine has while this one lives.
+func Goroutine() uintptr
