@@ -337,7 +337,7 @@ func (db *DB) beforeClose(c *sqlite.Conn) {
 // behind is repaired, or the connection is destroyed.
 func (db *DB) checkReleased(c *sqlite.Conn) error {
 	if err := c.Broken(); err != nil {
-		if c.Faulted() {
+		if errors.Is(err, sqlite.ErrFault) {
 			// The other connections read the same mapping; let none go on.
 			db.faults.Add(1)
 			for _, p := range db.pools() {

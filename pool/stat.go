@@ -54,7 +54,8 @@ type Stat struct {
 	// Recycled counts the connections that were closed in good health, for being
 	// idle, old or of an earlier generation, Poisoned those that were closed
 	// because of what the engine answered on them: damage, an I/O error, a fault
-	// in mapped memory. Destroyed in Readers and Writer has every reason.
+	// in mapped memory, or because an SQL function or collation did not return.
+	// Destroyed in Readers and Writer has every reason.
 	Recycled, Poisoned int64
 	// BusyWaits counts how often a connection slept because another process
 	// held the lock it needed.

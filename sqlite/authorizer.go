@@ -123,5 +123,9 @@ func onAuthorize(_ *libc.TLS, handle uintptr, action int32, arg1, arg2, database
 	if c.authorizer == nil {
 		return lib.SQLITE_OK
 	}
-	return int32(c.authorizer(a, libc.GoString(arg1), libc.GoString(arg2), libc.GoString(database), libc.GoString(trigger)))
+	returned := false
+	defer c.exits(&returned)
+	auth := int32(c.authorizer(a, libc.GoString(arg1), libc.GoString(arg2), libc.GoString(database), libc.GoString(trigger)))
+	returned = true
+	return auth
 }

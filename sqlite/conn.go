@@ -62,6 +62,7 @@ type Conn struct {
 
 	broken  error  // an answer after which the connection must be destroyed
 	faulted bool   // stopped in the middle of the engine: never enter it again
+	exiting bool   // a callback panics or ends the goroutine, and guard is still to see it
 	tainted string // what a statement changed that outlives it
 	closed  bool
 }
@@ -71,8 +72,8 @@ func (c *Conn) Path() string { return c.path }
 
 // Broken returns the answer that made the connection unfit for more work, or
 // nil: damage, an I/O error, a locking protocol error, a fault in mapped
-// memory, or a file that was moved away. Close such a connection. One that is
-// closed is broken too.
+// memory, a callback that did not return, or a file that was moved away. Close
+// such a connection. One that is closed is broken too.
 func (c *Conn) Broken() error {
 	if c.broken == nil && (c.closed || c.db == 0) {
 		return fmt.Errorf("sqlite: connection: %w", lido.ErrClosed)
@@ -80,7 +81,9 @@ func (c *Conn) Broken() error {
 	return c.broken
 }
 
-// Faulted reports a fault in mapped memory; see the package documentation.
+// Faulted reports that the engine was left in the middle of its work: by a fault
+// in mapped memory, which Broken then says with ErrFault, or by a callback that
+// panicked or ended its goroutine. See the package documentation.
 func (c *Conn) Faulted() bool { return c.faulted }
 
 // Tainted names a change to the connection that outlives what made it (a PRAGMA,

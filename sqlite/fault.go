@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	lib "modernc.org/sqlite/lib"
 
@@ -19,13 +21,14 @@ import (
 // page by the time Step returns it.
 
 // guard restores the goroutine's setting and turns a fault into an error. Any
-// other panic goes on: one from a callback, say. It too has left the engine in
-// the middle of its work, so the connection is given up in both cases, with
-// the other one of a call that enters two.
+// other panic goes on: one from a callback, say; so does runtime.Goexit. They too
+// have left the engine in the middle of its work, so the connection is given up
+// in all cases, with the other one of a call that enters two.
 func (c *Conn) guard(before bool, err *error, other ...*Conn) {
 	debug.SetPanicOnFault(before)
 	r := recover()
-	if r == nil {
+	exits := r == nil && (c.exiting || slices.ContainsFunc(other, func(c *Conn) bool { return c.exiting }))
+	if r == nil && !exits {
 		return
 	}
 	e := &lido.Error{
@@ -37,7 +40,10 @@ func (c *Conn) guard(before bool, err *error, other ...*Conn) {
 	}
 	_, isFault := r.(interface{ Addr() uintptr })
 	broken := clone(e)
-	if !isFault {
+	switch {
+	case exits:
+		broken = errExited
+	case !isFault:
 		broken = fmt.Errorf("sqlite: a panic went through the engine: %v", r)
 	}
 	for _, c := range append(other, c) {
@@ -50,8 +56,18 @@ func (c *Conn) guard(before bool, err *error, other ...*Conn) {
 			c.memory = 0
 		}
 	}
-	if !isFault {
+	switch {
+	case exits: // goes on
+	case !isFault:
 		panic(r)
+	default:
+		*err = e
 	}
-	*err = e
 }
+
+var errExited = errors.New("sqlite: runtime.Goexit of a callback went through the engine")
+
+// exits is deferred around Go code of others that the engine calls. Where that
+// has not returned, guard meets a panic, or what it could not tell from a call
+// that ended well.
+func (c *Conn) exits(returned *bool) { c.exiting = c.exiting || !*returned }

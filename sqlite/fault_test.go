@@ -65,6 +65,61 @@ func TestAPanicInACallbackIsNotMistakenForAFault(t *testing.T) {
 	t.Error("no panic")
 }
 
+// It goes on, and what it went through is given up.
+func TestACallbackThatEndsItsGoroutineLosesTheConnection(t *testing.T) {
+	exits := func() { runtime.Goexit() }
+	for name, use := range map[string]func(ctx context.Context, c *sqlite.Conn) error{
+		"function": func(ctx context.Context, c *sqlite.Conn) error { return c.Exec(ctx, "INSERT INTO t VALUES(exits())") },
+		"function in a query": func(ctx context.Context, c *sqlite.Conn) error {
+			_, err := c.QueryInt64(ctx, "SELECT exits()")
+			return err
+		},
+		"collation": func(ctx context.Context, c *sqlite.Conn) error {
+			return c.Exec(ctx, "SELECT x FROM t ORDER BY x COLLATE exits")
+		},
+		"function in COMMIT": func(ctx context.Context, c *sqlite.Conn) error {
+			return c.Exec(ctx, "BEGIN; INSERT INTO t VALUES(exits()); COMMIT")
+		},
+		"authorizer": func(ctx context.Context, c *sqlite.Conn) error {
+			c.SetAuthorizer(func(sqlite.Action, string, string, string, string) sqlite.Auth { exits(); return sqlite.AuthOK })
+			_, err := c.Prepare(ctx, "SELECT 1")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "db")
+			c := openAt(t, path, sqlite.Options{Create: true, Pragmas: []sqlite.Pragma{{Name: "journal_mode", Value: "wal"}}})
+			exec(t, c, "CREATE TABLE t(x); INSERT INTO t VALUES('a'), ('b')")
+			create(t, c, "exits", 0, func([]sqlite.Value) (any, error) { exits(); return nil, nil })
+			if err := c.CreateCollation("exits", func(a, b string) int { exits(); return 0 }); err != nil {
+				t.Fatal(err)
+			}
+			returned, done := false, make(chan struct{})
+			go func() {
+				defer close(done)
+				_ = use(context.Background(), c)
+				returned = true
+			}()
+			<-done
+			if returned || !c.Faulted() || c.Broken() == nil || errors.Is(c.Broken(), sqlite.ErrFault) {
+				t.Errorf("returned %v; the connection says %v", returned, c.Broken())
+			}
+			if _, err := c.QueryInt64(t.Context(), "SELECT 1"); err == nil || c.InTransaction() {
+				t.Error("a lost connection ran a statement")
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+			// Its locks are gone, and what it did.
+			other := openAt(t, path, sqlite.Options{})
+			exec(t, other, "BEGIN IMMEDIATE; INSERT INTO t VALUES('c'); COMMIT")
+			if n, err := other.QueryInt64(t.Context(), "SELECT count(*) FROM t"); n != 3 || err != nil {
+				t.Error(n, err)
+			}
+		})
+	}
+}
+
 // collect runs the garbage collector until the test ends. The engine keeps
 // addresses of Go functions that the collector does not know of.
 func collect(t *testing.T) {

@@ -16,7 +16,8 @@ import (
 // Function is an SQL function written in Go. It returns nil, a bool, an int, an
 // int64, a float64, a string or a []byte; an error, or a panic, fails the
 // statement. It runs in the middle of a statement, so it must not use the
-// connection, and args end with it.
+// connection, and args end with it. Should it end its goroutine, as
+// testing.T.FailNow does, the connection is lost with it.
 type Function func(args []Value) (any, error)
 
 // Collation orders two texts: negative, zero or positive, always the same for
@@ -66,6 +67,7 @@ func (v Value) Blob() []byte {
 // callback is what the engine has been given to call: a function or a
 // collation. It finds it by a number, as it finds the connection.
 type callback struct {
+	conn *Conn
 	name string
 	fn   Function
 	cmp  Collation
@@ -93,7 +95,7 @@ func (c *Conn) CreateFunction(name string, args int, deterministic bool, fn Func
 	if deterministic {
 		flags |= lib.SQLITE_DETERMINISTIC | lib.SQLITE_INNOCUOUS
 	}
-	return c.install(callback{name: name, fn: fn}, func(text, key uintptr) int32 {
+	return c.install(callback{conn: c, name: name, fn: fn}, func(text, key uintptr) int32 {
 		return lib.Xsqlite3_create_function_v2(c.tls, c.db, text, int32(max(args, -1)), flags, key, function(onFunction), 0, 0, 0)
 	})
 }
@@ -108,7 +110,7 @@ func (c *Conn) CreateCollation(name string, cmp Collation) error {
 	if err := c.alive(); err != nil {
 		return err
 	}
-	return c.install(callback{name: name, cmp: cmp}, func(text, key uintptr) int32 {
+	return c.install(callback{conn: c, name: name, cmp: cmp}, func(text, key uintptr) int32 {
 		return lib.Xsqlite3_create_collation_v2(c.tls, c.db, text, lib.SQLITE_UTF8, key, function(onCollation), 0)
 	})
 }
@@ -155,16 +157,21 @@ func onFunction(tls *libc.TLS, call uintptr, n int32, values uintptr) {
 		return
 	}
 	// A panic must not unwind through the engine, which would be left half way.
+	// Nothing stops runtime.Goexit.
+	returned := false
 	defer func() {
 		if p := recover(); p != nil {
 			resultError(tls, call, fmt.Sprintf("%s: panic: %v", cb.name, p))
+			returned = true
 		}
+		cb.conn.exits(&returned)
 	}()
 	args := make([]Value, n)
 	for i := range args {
 		args[i] = Value{tls, uintptrAt(values + uintptr(i)*unsafe.Sizeof(values))}
 	}
 	result, err := cb.fn(args)
+	returned = true
 	if err != nil {
 		resultError(tls, call, cb.name+": "+err.Error())
 		return
@@ -227,5 +234,9 @@ func onCollation(_ *libc.TLS, key uintptr, n1 int32, p1 uintptr, n2 int32, p2 ui
 	if cb == nil {
 		return 0
 	}
-	return int32(max(-1, min(1, cb.cmp(string(bytesAt(p1, int(n1))), string(bytesAt(p2, int(n2)))))))
+	returned := false
+	defer cb.conn.exits(&returned)
+	order := cb.cmp(string(bytesAt(p1, int(n1))), string(bytesAt(p2, int(n2))))
+	returned = true
+	return int32(max(-1, min(1, order)))
 }
