@@ -40,6 +40,7 @@ type walView struct {
 const (
 	walPageSize   = 14
 	walFrames     = 16
+	walHeader     = 48 // the size of the header proper, which is there twice
 	walMoved      = 96
 	walReadMarks  = 100
 	walReaders    = 5
