@@ -229,15 +229,16 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 		MaxLifetime:    atLeastZero(db.cfg.MaxLifetime),
 		LifetimeJitter: db.cfg.LifetimeJitter,
 		Open: func(ctx context.Context) (*sqlite.Conn, error) {
-			c, err := db.connect(ctx, readOnly)
+			conn := db.cfg.connOptions(readOnly)
+			if !readOnly {
+				conn.OnEnding = db.transactionEnded
+			}
+			c, err := db.connectAs(ctx, readOnly, conn)
 			if err == nil {
 				// Transactions are the pool's business: a COMMIT in a query
 				// would end one under its caller.
 				c.DenyControl(true)
 				db.conns.add(c)
-				if !readOnly {
-					c.OnEnding(db.transactionEnded)
-				}
 			}
 			return c, err
 		},
@@ -291,12 +292,8 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 	return opt
 }
 
-// connect opens a connection to the file, which after the first one has to be
+// connectAs opens a connection to the file, which after the first one has to be
 // the file that one has opened.
-func (db *DB) connect(ctx context.Context, readOnly bool) (*sqlite.Conn, error) {
-	return db.connectAs(ctx, readOnly, db.cfg.connOptions(readOnly))
-}
-
 func (db *DB) connectAs(ctx context.Context, readOnly bool, opt sqlite.Options) (*sqlite.Conn, error) {
 	opt.VFS = db.around.vfs
 	if db.cfg.Exclusive && !db.memory {
@@ -490,7 +487,7 @@ func (db *DB) OpenConn(ctx context.Context) (*sqlite.Conn, error) {
 	if err := db.refuse(ctx); err != nil {
 		return nil, err
 	}
-	c, err := db.connect(ctx, true)
+	c, err := db.connectAs(ctx, true, db.cfg.connOptions(true))
 	if err == nil {
 		db.watch.add(c)
 	}

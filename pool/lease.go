@@ -14,7 +14,8 @@ import (
 // it leaves behind is looked at on Release: an open transaction is rolled back;
 // a connection with an open statement, a changed PRAGMA, an attached file, a
 // temporary table or a function of the borrower's own is closed, and the pool
-// opens another in its place. Functions for all belong into Config.OnConnect.
+// opens another in its place. An authorizer and a function of OnEnding end with
+// the loan. What is for all belongs into Config.OnConnect.
 type Conn struct {
 	*sqlite.Conn
 	db  *DB // nil of a reader, which has no news
@@ -61,7 +62,7 @@ func (c *Conn) Release() {
 	if c.Conn == closedConn {
 		return
 	}
-	c.SetAuthorizer(nil)
+	c.RestoreHooks()
 	c.DenyControl(true)
 	c.Conn = closedConn
 	defer c.spread()

@@ -55,7 +55,13 @@ type Conn struct {
 
 	compiling *effects // where the authorizer notes what a statement does, or nil
 	open      openTransaction
-	onEnding  func(Ending)
+	onEnding  func(Ending) // asks both who opened the connection and who set one
+
+	ownersEnding func(Ending) // Options.OnEnding
+	atOpen       struct {     // what RestoreHooks restores
+		authorizer Authorizer
+		onEnding   func(Ending)
+	}
 
 	wal  walView
 	kept *keptLock // the part in Options.ReadLocks, or nil
@@ -342,6 +348,13 @@ func queryOne[T any](ctx context.Context, c *Conn, sql string, column func(*Stmt
 		err = closeErr
 	}
 	return v, err
+}
+
+// RestoreHooks sets what SetAuthorizer and OnEnding have set back to what
+// Options.OnOpen had set.
+func (c *Conn) RestoreHooks() {
+	c.authorizer = c.atOpen.authorizer
+	c.OnEnding(c.atOpen.onEnding)
 }
 
 // OpenStatements reports whether statements are handed out and not closed.

@@ -44,7 +44,9 @@ type Ending struct {
 
 // OnEnding makes fn be told of each transaction on this connection that ends
 // after a statement wrote in it, a statement outside a transaction being one of
-// its own. It replaces the function set before; nil sets none.
+// its own. It replaces the function set before, but not that of
+// Options.OnEnding; nil sets none. Of a transaction that is open fn is told what
+// is written in it from then on, or all if somebody was told before.
 //
 // fn runs on the goroutine that uses the connection, when the engine has done
 // its part and before the call that ended the transaction returns. It must
@@ -63,15 +65,27 @@ func (c *Conn) OnEnding(fn func(Ending)) {
 	if c.alive() != nil {
 		return
 	}
-	c.onEnding = fn
-	c.open.clear()
-	if fn == nil {
+	owner, before := c.ownersEnding, c.onEnding != nil
+	switch {
+	case owner == nil || fn == nil:
+		if c.onEnding = owner; owner == nil {
+			c.onEnding = fn
+		}
+	default:
+		c.onEnding = func(e Ending) {
+			owner(e)
+			fn(e)
+		}
+	}
+	switch now := c.onEnding != nil; {
+	case now && !before:
+		c.open.clear()
+		lib.Xsqlite3_commit_hook(c.tls, c.db, function(onCommit), c.handle)
+		lib.Xsqlite3_rollback_hook(c.tls, c.db, function(onRollback), c.handle)
+	case before && !now:
 		lib.Xsqlite3_commit_hook(c.tls, c.db, 0, 0)
 		lib.Xsqlite3_rollback_hook(c.tls, c.db, 0, 0)
-		return
 	}
-	lib.Xsqlite3_commit_hook(c.tls, c.db, function(onCommit), c.handle)
-	lib.Xsqlite3_rollback_hook(c.tls, c.db, function(onRollback), c.handle)
 }
 
 // onCommit is called before the engine commits, which can still fail; anything

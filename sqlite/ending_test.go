@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -280,5 +281,45 @@ func TestTheHooksOfOnEndingSurviveGarbageCollection(t *testing.T) {
 	exec(t, c, "INSERT INTO log(text) VALUES(1)")
 	if got := heard(); got != nil {
 		t.Errorf("after OnEnding(nil): %q", got)
+	}
+}
+
+// Whoever opened the connection hears all, also of a transaction in which
+// somebody else begins or ceases to listen.
+func TestTheOnEndingOfOptionsIsNotReplaced(t *testing.T) {
+	var heard []string
+	c := open(t, sqlite.Options{Create: true,
+		OnOpen: func(ctx context.Context, c *sqlite.Conn) error { return c.Exec(ctx, endingSchema) },
+		OnEnding: func(e sqlite.Ending) {
+			heard = append(heard, e.Outcome.String()+" "+strings.Join(slices.Sorted(slices.Values(e.Tables)), " "))
+		},
+	})
+	exec(t, c, "BEGIN; INSERT INTO log(text) VALUES(1)")
+	theirs := listen(c)
+	exec(t, c, "INSERT INTO parent(name) VALUES('a'); COMMIT; BEGIN; INSERT INTO log(text) VALUES(1)")
+	c.OnEnding(nil)
+	exec(t, c, "COMMIT; DELETE FROM parent")
+	if want := []string{"committed log parent", "committed log", "committed parent"}; !slices.Equal(heard, want) {
+		t.Errorf("%q, want %q", heard, want)
+	}
+	if got := theirs(); !slices.Equal(got, []string{"committed log parent"}) {
+		t.Errorf("the other heard %q", got)
+	}
+}
+
+func TestRestoreHooksBringsBackThoseOfOnOpen(t *testing.T) {
+	asked, told, other := 0, 0, 0
+	c := open(t, sqlite.Options{Create: true, OnOpen: func(ctx context.Context, c *sqlite.Conn) error {
+		err := c.Exec(ctx, endingSchema)
+		c.SetAuthorizer(func(sqlite.Action, string, string, string, string) sqlite.Auth { asked++; return sqlite.AuthOK })
+		c.OnEnding(func(sqlite.Ending) { told++ })
+		return err
+	}})
+	c.SetAuthorizer(func(sqlite.Action, string, string, string, string) sqlite.Auth { other++; return sqlite.AuthOK })
+	c.OnEnding(func(sqlite.Ending) { other++ })
+	c.RestoreHooks()
+	exec(t, c, "INSERT INTO log(text) VALUES(1)")
+	if asked == 0 || told != 1 || other != 0 {
+		t.Error(asked, told, other)
 	}
 }

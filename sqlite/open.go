@@ -64,6 +64,9 @@ type Options struct {
 	// OnOpen, if set, runs last: functions and collations belong there. Its
 	// error undoes Open. What it changes does not count as Tainted.
 	OnOpen func(ctx context.Context, c *Conn) error
+	// OnEnding, if set, is told what Conn.OnEnding tells, from the end of Open to
+	// that of the connection and whatever is set there.
+	OnEnding func(Ending)
 }
 
 // Pragma is one setting of a connection.
@@ -126,6 +129,9 @@ func Open(ctx context.Context, path string, opt Options) (*Conn, error) {
 		return nil, fmt.Errorf("sqlite: open %s: %w", path, errors.Join(err, c.Close()))
 	}
 	c.tainted = "" // by the settings above
+	c.atOpen.authorizer, c.atOpen.onEnding = c.authorizer, c.onEnding
+	c.ownersEnding = opt.OnEnding
+	c.RestoreHooks()
 	c.viewWAL()
 	c.tuneMapping()
 	opt.ReadLocks.join(c)
