@@ -194,6 +194,7 @@ func TestPoolHandsOutWhatWasReleasedLastFirst(t *testing.T) {
 			o.MaintenanceInterval = time.Minute
 		})
 		defer closeYard(t, p, y)
+		synctest.Wait() // the first maintenance, which takes what is idle, is over
 		if ids := order(t, p); ids != nil {
 			t.Error(ids)
 		}
