@@ -39,7 +39,7 @@ func (k *stmtCache) add(s *Stmt) {
 	s.cached = true
 	for old := k.oldest; old != nil && len(k.byText) > k.max; {
 		next := old.newer
-		if !old.inUse && old != s {
+		if old.phase == closed && old != s {
 			k.remove(old)
 			old.finalize()
 		}

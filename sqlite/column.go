@@ -180,7 +180,7 @@ func (s *Stmt) ColumnBlob(i int, dst []byte) []byte {
 
 // unreadable keeps the mistake of reading column i as something it is not.
 func (s *Stmt) unreadable(i int, t lido.Type, as string) {
-	if s.err != nil || !s.inUse {
+	if s.err != nil || s.phase == closed {
 		return
 	}
 	if !s.usable() || (*lib.TVdbe)(pointer(s.stmt)).FpResultRow == 0 {

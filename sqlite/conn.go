@@ -386,8 +386,10 @@ func (c *Conn) Close() (err error) {
 	// Our own statements only: those that virtual tables keep are on the
 	// engine's list too, and sqlite3_close_v2 has the tables finalize them.
 	end := func(s *Stmt) {
-		s.ended = true
-		writing := s.running && s.watched && c.onEnding != nil
+		writing := s.phase == running && s.watched && c.onEnding != nil
+		if s.phase != closed {
+			s.phase = dead
+		}
 		s.finalize()
 		if writing { // it may have committed
 			c.ranTo(&s.effects, nil, s.total)

@@ -32,11 +32,8 @@ type Stmt struct {
 
 	ctx      context.Context
 	err      error // the first mistake of Bind or Column
-	reported bool  // Step has returned err
-	inUse    bool
-	ended    bool // failed, or its connection was closed; Reset revives it
-	running  bool // stepped, and neither at its end nor reset
-	finished bool // stepped to its end
+	phase    phase
+	reported bool // Step has returned err
 	changed  int64
 	total    int64 // total_changes before the first step
 	rowid    int64
@@ -44,7 +41,7 @@ type Stmt struct {
 	// Short values are bound from this block, which lives as long as the
 	// statement; longer ones get memory of their own, named in large.
 	arena     uintptr
-	arenaUsed int
+	arenaLeft int // bytes of it
 	large     []int32
 
 	// Values stay bound from one run to the next, because clearing them would
@@ -70,6 +67,17 @@ type Stmt struct {
 
 const arenaBytes = 512
 
+// phase is where a statement stands.
+type phase uint8
+
+const (
+	closed   phase = iota // not handed out
+	ready                 // not stepped since Prepare or Reset
+	running               // stepped, and neither at its end nor reset
+	finished              // stepped to its end
+	dead                  // failed, or its connection was closed; Reset revives it
+)
+
 // Prepare readies the one statement in sql. A statement that was prepared
 // before comes from the cache. ctx governs the waits and steps until Close.
 //
@@ -86,7 +94,7 @@ func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 	if c.authorizer == nil {
 		s = c.cache.get(sql)
 	}
-	if s == nil || s.inUse {
+	if s == nil || s.phase != closed {
 		if err := c.enter(ctx); err != nil {
 			return nil, err
 		}
@@ -102,8 +110,8 @@ func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 		}
 		s = fresh
 	}
-	s.ctx = endable(ctx)
-	s.inUse = true
+	s.ctx = ctx
+	s.phase = ready
 	c.openCount++
 	if !s.cached {
 		c.loose = append(c.loose, s)
@@ -200,37 +208,26 @@ func (s *Stmt) ParamIndex(name string) int {
 // https://www.sqlite.org/c3ref/step.html
 func (s *Stmt) Step() (row bool, err error) {
 	c := s.conn
-	switch {
-	case s.err != nil:
-		s.reported = true
-		return false, s.err
-	case s.ended || !s.inUse:
-		return false, fmt.Errorf("sqlite: step: %w", lido.ErrClosed)
-	case s.finished: // the engine would run it again
-		return false, nil
-	case c.faulted: // closed ends s as well
-		return false, c.broken
-	case c.interrupted.Load() && (!s.running || s.readOnly):
-		// A write that stands on a row goes on into the engine, which undoes it.
-		return false, s.stop()
+	if s.err != nil || s.phase != ready && s.phase != running || c.faulted || c.interrupted.Load() {
+		if err, stop := s.unsteppable(); stop {
+			return false, err
+		}
 	}
-	if s.ctx != nil {
-		gone := s.ctx.Err() != nil
-		if gone && (!s.running || s.readOnly) {
-			return false, ended.Err(s.ctx)
+	gone := s.ctx.Err() != nil
+	if gone && (s.phase != running || s.readOnly) {
+		return false, ended.Err(s.ctx)
+	}
+	if s.readOnly || !c.writesShielded {
+		if gone {
+			// A write that stands on a row has made all its changes. Left
+			// there it would keep them, after an error; the engine undoes them.
+			lib.Xsqlite3_interrupt(c.tls, c.db)
 		}
-		if s.readOnly || !c.writesShielded {
-			if gone {
-				// A write that stands on a row has made all its changes. Left
-				// there it would keep them, after an error; the engine undoes them.
-				lib.Xsqlite3_interrupt(c.tls, c.db)
-			}
-			c.ctx = s.ctx
-		}
+		c.ctx = s.ctx
 	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
-	if !s.running {
-		s.running = true
+	if s.phase == ready {
+		s.phase = running
 		if s.boundCount < len(s.bound) {
 			s.bindTheRest()
 		}
@@ -247,7 +244,7 @@ func (s *Stmt) Step() (row bool, err error) {
 	case lib.SQLITE_ROW:
 		return true, nil
 	case lib.SQLITE_DONE:
-		s.running, s.finished = false, true
+		s.phase = finished
 		if !s.readOnly {
 			s.changed = 0
 			if db(c).FnTotalChange != s.total {
@@ -263,19 +260,40 @@ func (s *Stmt) Step() (row bool, err error) {
 	err = c.fail(s.ctx, rc, s.Query)
 	// A statement that failed would run anew at the next step.
 	lib.Xsqlite3_reset(c.tls, s.stmt)
-	s.running, s.ended = false, true
+	s.phase = dead
 	if s.watched && c.onEnding != nil {
 		c.ranTo(&s.effects, err, s.total)
 	}
 	return false, err
 }
 
+// unsteppable says what Step returns instead of going into the engine, if it is
+// not to.
+func (s *Stmt) unsteppable() (err error, stop bool) {
+	c := s.conn
+	switch {
+	case s.err != nil:
+		s.reported = true
+		return s.err, true
+	case s.phase == dead || s.phase == closed:
+		return fmt.Errorf("sqlite: step: %w", lido.ErrClosed), true
+	case s.phase == finished: // the engine would run it again
+		return nil, true
+	case c.faulted: // closed ends s as well
+		return c.broken, true
+	case s.phase != running || s.readOnly:
+		return s.stop(), true
+	}
+	// A write that stands on a row goes on into the engine, which undoes it.
+	return nil, false
+}
+
 // stop ends a statement on an interrupted connection, and with it the snapshot
 // that it may be the last to keep.
 func (s *Stmt) stop() error {
-	if s.running {
+	if s.phase == running {
 		lib.Xsqlite3_reset(s.conn.tls, s.stmt)
-		s.running, s.ended = false, true
+		s.phase = dead
 	}
 	return s.conn.errInterrupted(s.Query)
 }
@@ -295,7 +313,7 @@ func (s *Stmt) LastInsertID() int64 { return s.rowid }
 
 // Fail keeps err as the first mistake, if there is none yet.
 func (s *Stmt) Fail(err error) {
-	if s.err == nil && s.inUse {
+	if s.err == nil && s.phase != closed {
 		if s.Query != "" {
 			err = fmt.Errorf("%s: %w", s.Query, err)
 		}
@@ -305,30 +323,29 @@ func (s *Stmt) Fail(err error) {
 
 // Reset readies the statement to run again. All parameters are NULL again.
 func (s *Stmt) Reset() error {
-	if !s.inUse || s.stmt == 0 {
+	if s.phase == closed || s.stmt == 0 {
 		return fmt.Errorf("sqlite: reset: %w", lido.ErrClosed)
 	}
 	err := s.rewind()
-	s.ended = false
+	s.phase = ready
 	return err
 }
 
-// rewind resets the engine's statement and begins a new run. It returns the
-// mistake that no Step has returned, or else what resetting came to: a write
-// outside a transaction that stands on a row commits there.
+// rewind resets the engine's statement and begins a new run; the caller sets the
+// phase. It returns the mistake that no Step has returned, or else what
+// resetting came to: a write outside a transaction that stands on a row commits
+// there.
 func (s *Stmt) rewind() (err error) {
 	if !s.reported {
 		err = s.err
 	}
-	wasRunning := s.running
 	s.err, s.reported = nil, false
-	s.running, s.finished = false, false
 	s.run++
 	s.boundCount = 0
 	if s.conn.faulted || s.stmt == 0 {
 		return err
 	}
-	if wasRunning && !s.readOnly {
+	if s.phase == running && !s.readOnly {
 		if resetErr := s.endWrite(); err == nil {
 			err = resetErr
 		}
@@ -342,7 +359,9 @@ func (s *Stmt) rewind() (err error) {
 		lib.Xsqlite3_bind_null(s.conn.tls, s.stmt, i)
 	}
 	s.large = s.large[:0]
-	s.arenaUsed = 0
+	if s.arena != 0 {
+		s.arenaLeft = arenaBytes
+	}
 	return err
 }
 
@@ -366,14 +385,14 @@ func (s *Stmt) endWrite() (err error) {
 // A write outside a transaction that was not stepped to its end is committed
 // here; the error says if that failed.
 func (s *Stmt) Close() error {
-	if !s.inUse {
+	if s.phase == closed {
 		return nil
 	}
 	c := s.conn
 	err := s.rewind()
 	c.openCount--
 	s.ctx, s.Query = nil, ""
-	s.inUse, s.ended = false, false
+	s.phase = closed
 	s.changed, s.rowid = 0, 0
 	if c.faulted || s.stmt == 0 {
 		return err
@@ -397,5 +416,5 @@ func (s *Stmt) finalize() {
 
 func (s *Stmt) freeArena() {
 	free(s.conn.tls, s.arena)
-	s.arena, s.arenaUsed = 0, 0
+	s.arena, s.arenaLeft = 0, 0
 }
