@@ -37,6 +37,9 @@ var (
 	// ErrCommitUnknown: the engine could not say whether a commit happened.
 	// Read the data back, or write with an idempotency key, to find out.
 	ErrCommitUnknown = errors.New("outcome of commit is unknown")
+	// ErrCommitted: a write was committed, and then a row that it returned could
+	// not be read as the Go type wanted. To write again would write twice.
+	ErrCommitted = errors.New("the write itself is committed")
 	// ErrGroupAborted: a group commit was thrown away whole; nothing of the
 	// call was applied, and it may be tried again.
 	ErrGroupAborted = errors.New("group commit aborted, nothing was applied")

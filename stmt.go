@@ -40,7 +40,8 @@ func (t Type) String() string {
 // Mistakes made by Bind are kept and returned by the next Step; mistakes made
 // by Column (a NULL read as a number, text that is no number) are kept and
 // returned by the next Step or by Close. A value is therefore to be trusted
-// only once one of the two has returned nil.
+// only once one of the two has returned nil. Mistakes made with the rows of a
+// write outside a transaction, which is committed by then, match ErrCommitted.
 //
 // Only engines of this module implement Stmt.
 type Stmt interface {

@@ -235,7 +235,7 @@ func TestErrorsMatchTheirSentinelsAndTheirCause(t *testing.T) {
 		13: lido.ErrFull, 9: lido.ErrInterrupted,
 	} {
 		err := error(&lido.Error{Query: "GetAccount", Code: code & 0xff, Extended: code, Message: "said the engine", Cause: context.Canceled})
-		for _, other := range []error{lido.ErrUnique, lido.ErrForeignKey, lido.ErrNotNull, lido.ErrCheck, lido.ErrBusy, lido.ErrReadOnly, lido.ErrCorrupt, lido.ErrFull, lido.ErrInterrupted, lido.ErrNested} {
+		for _, other := range []error{lido.ErrUnique, lido.ErrForeignKey, lido.ErrNotNull, lido.ErrCheck, lido.ErrBusy, lido.ErrReadOnly, lido.ErrCorrupt, lido.ErrFull, lido.ErrInterrupted, lido.ErrNested, lido.ErrCommitted} {
 			if errors.Is(err, other) != (other == want) {
 				t.Errorf("code %d and %v: %v", code, other, errors.Is(err, other))
 			}

@@ -81,7 +81,10 @@
 //
 // # What an error says about the write
 //
-// An error says that nothing was applied, with one exception.
+// An error says that nothing was applied, with two exceptions. lido.ErrCommitted
+// says that a single write was committed, and that a row of its RETURNING clause
+// then could not be read as the Go type wanted: the program is at odds with the
+// schema, and must not write again. In a closure such an error undoes the closure.
 // lido.ErrCommitUnknown says that an I/O error struck while the engine wrote the
 // commit: its pages may have reached the WAL, and then it is there after all.
 // Whoever must know writes so that it can be found out, and asks again:

@@ -51,8 +51,9 @@ const (
 // returns when the statement is committed. Rows of a RETURNING clause are kept
 // in memory.
 //
-// lido.ErrCommitUnknown says that an I/O error struck while it ran; any other
-// error says that nothing was applied.
+// lido.ErrCommitUnknown says that an I/O error struck while it ran, and
+// lido.ErrCommitted that it was committed and a row cannot be read as the Go type
+// wanted; any other error says that nothing was applied.
 func (db *DB) PrepareWrite(ctx context.Context, q *lido.Query) (lido.Stmt, error) {
 	if err := db.refuse(ctx); err != nil {
 		return nil, fmt.Errorf("%s: %w", q, err)
@@ -72,7 +73,7 @@ type value struct {
 func (s *recorded) bind(i int, v value) {
 	switch {
 	case s.state != recording:
-		s.Fail(fmt.Errorf("parameter %d: bound after the statement ran; Reset comes first", i))
+		s.fail(fmt.Errorf("parameter %d: bound after the statement ran; Reset comes first", i))
 		return
 	case i < 1 || i > maxParams:
 		s.Fail(fmt.Errorf("parameter %d: the first is 1, the last %d", i, maxParams))
@@ -376,8 +377,16 @@ func (s *recorded) Columns() *sqlite.Columns {
 // its caller's last one came to, and not zero; package stdlib tells it.
 func (s *recorded) Recall(rowid, changes int64) { s.before.rowid, s.before.changes = rowid, changes }
 
-// Fail keeps err as the first mistake, if there is none yet.
+// Fail keeps err as the first mistake, if there is none yet. Once the statement
+// ran, which is committed then, the mistake is one of reading what it returned.
 func (s *recorded) Fail(err error) {
+	if s.state == ran {
+		err = fmt.Errorf("%w; %w", err, lido.ErrCommitted)
+	}
+	s.fail(err)
+}
+
+func (s *recorded) fail(err error) {
 	if s.err == nil && s.state != recordedClosed {
 		s.err = fmt.Errorf("%s: %w", s.query, err)
 	}
