@@ -184,6 +184,7 @@ func (k *checkpointer) passive() bool {
 		return k.db.checkpointOn(ctx, k.conn, sqlite.Passive)
 	})
 	if k.failed("moving the WAL into the database file", err) {
+		k.db.noteFault(err)
 		k.disconnect()
 		return false
 	}

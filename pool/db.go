@@ -334,13 +334,7 @@ func (db *DB) beforeClose(c *sqlite.Conn) {
 // behind is repaired, or the connection is destroyed.
 func (db *DB) checkReleased(c *sqlite.Conn) error {
 	if err := c.Broken(); err != nil {
-		if errors.Is(err, sqlite.ErrFault) {
-			// The other connections read the same mapping; let none go on.
-			db.faults.Add(1)
-			for _, p := range db.pools() {
-				p.Retire()
-			}
-		}
+		db.noteFault(err)
 		return err
 	}
 	if c.OpenStatements() {
@@ -362,6 +356,17 @@ func (db *DB) checkReleased(c *sqlite.Conn) error {
 		c.ClearInterrupt()
 	}
 	return nil
+}
+
+// noteFault counts a fault in mapped memory, if err is one. The other connections
+// read the same mapping; let none go on.
+func (db *DB) noteFault(err error) {
+	if errors.Is(err, sqlite.ErrFault) {
+		db.faults.Add(1)
+		for _, p := range db.pools() {
+			p.Retire()
+		}
+	}
 }
 
 // pools are the readers and the writer, in this order, as far as there are any:

@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/seam"
 	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/sqlite"
 )
@@ -131,5 +133,56 @@ func faultInWrite(t *testing.T, exclusive bool) {
 	}
 	if _, err := os.Stat(path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("-wal is left: %v", err)
+	}
+}
+
+// faulting is a seam whose connections meet a fault in a statement, the text of
+// which it is told. None of the pool's own runs that one.
+type faulting struct{ armed *atomic.Bool }
+
+func (f faulting) Open(_, vfs string) (seam.Hooks, error) {
+	return seam.Hooks{VFS: vfs, Armed: f.armed.Load, Statement: func(_, sql string) int {
+		if sql == "SELECT 1" && f.armed.CompareAndSwap(true, false) {
+			panic(memoryFault{})
+		}
+		return 0
+	}}, nil
+}
+
+// memoryFault looks like what the runtime panics with.
+type memoryFault struct{}
+
+func (memoryFault) Addr() uintptr { return 4096 }
+
+// A checkpoint asks "SELECT 1" before it begins; see sqlite.Conn.Checkpoint.
+func TestAFaultOfTheCheckpointerIsCountedAndRetiresEveryConnection(t *testing.T) {
+	f := faulting{new(atomic.Bool)}
+	db, err := pool.Open(seam.With(t.Context(), f), filepath.Join(t.TempDir(), "test.db"), pool.Config{
+		CacheBytes: 64 << 10, CheckpointInterval: time.Millisecond, // it is never given back, see package sqlite
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	createItem(t, db)
+	if count(t, t.Context(), db) != 0 {
+		t.Error("a row")
+	}
+	created := db.Stat().Readers.Created + db.Stat().Writer.Created
+	f.armed.Store(true)
+	n := 0
+	eventually(t, "the fault is counted", func() bool {
+		n++
+		addItems(t, db, fmt.Sprint(n, "-"), 1)
+		return db.Stat().Faults == 1
+	})
+	if rows := count(t, t.Context(), db); rows != int64(n) {
+		t.Errorf("%d rows of %d", rows, n)
+	}
+	addItems(t, db, "after", 1)
+	if s := db.Stat(); s.Readers.Created+s.Writer.Created != created+2 || s.Faults != 1 {
+		t.Errorf("%d connections before, then %+v", created, s)
+	}
+	if err := db.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
