@@ -121,9 +121,10 @@ type Config struct {
 	IteratorLifetime time.Duration
 	// ReaderWarnAge and WALWarnBytes are when Logger is told of a reader whose
 	// snapshot keeps what was written after it in the WAL: once it is that old,
-	// or keeps that much. It is told again whenever the age has doubled.
-	// Default 30 s and 256 MiB; negative never. [DB.PinnedReaders] tells at any
-	// time.
+	// or keeps that much. It is told again whenever the age has doubled; of
+	// readers that keep much and are not that old, however many, once, and again
+	// after 1, 2, 4... minutes. Default 30 s and 256 MiB; negative never.
+	// [DB.PinnedReaders] tells at any time.
 	ReaderWarnAge time.Duration
 	WALWarnBytes  int
 	// InterruptPinnedReaders also interrupts the reader then, unless it is a

@@ -288,6 +288,7 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 	if readOnly {
 		opt.Stuck = db.readersStuck
 		opt.StuckAfter = atLeastZero(db.cfg.IteratorLifetime)
+		opt.HeldTooLong = 0 // the watch looks after readers
 	}
 	return opt
 }

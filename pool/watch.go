@@ -15,7 +15,8 @@ import (
 const watchEvery = time.Second
 
 // watch looks after those who hold readers, on a goroutine of its own: it names
-// those that pin the WAL, and interrupts those that are over their time.
+// those that pin the WAL, or do not give back, and interrupts those that are over
+// their time.
 type watch struct {
 	db    *DB
 	cfg   *Config
@@ -24,12 +25,13 @@ type watch struct {
 	ended chan struct{}
 	once  sync.Once
 
-	// seen is what was done about each reader, long since when the WAL has been
-	// too long for no reason that is known here, and next when to say so again.
-	// Owned by the goroutine.
-	seen       map[*Resource[*sqlite.Conn]]*watched
-	long, next time.Time
-	frames     int // what the WAL held then
+	// seen is what was done about each reader, and long since when the WAL has been
+	// too long for no reason that is known here. Owned by the goroutine.
+	seen   map[*Resource[*sqlite.Conn]]*watched
+	long   time.Time
+	frames int  // what the WAL held then
+	much   pace // of lines about readers that keep much of the WAL, and are not old
+	wal    pace // of lines about a WAL that is long
 
 	mu      sync.Mutex
 	outside []*outsider // opened by OpenConn and perhaps still open; guarded by mu
@@ -59,7 +61,7 @@ func (db *DB) startWatch() {
 		seen: make(map[*Resource[*sqlite.Conn]]*watched),
 	}
 	needed := w.cfg.WALWarnBytes > 0
-	for _, d := range []time.Duration{w.cfg.IteratorLifetime, w.cfg.ReaderWarnAge} {
+	for _, d := range []time.Duration{w.cfg.IteratorLifetime, w.cfg.ReaderWarnAge, w.cfg.LeakWarnAge} {
 		if d > 0 {
 			needed = true
 			w.every = max(min(w.every, d/4), time.Millisecond)
@@ -123,10 +125,12 @@ func (w *watch) look() {
 	for _, o := range w.outsiders() {
 		age := time.Since(o.since)
 		state, _ := o.conn.WALState()
-		if p := o.pinned(state, age); w.overdue(p, age) && age >= o.next {
-			o.next = 2 * age
-			w.warn(p, false)
+		p := o.pinned(state, age)
+		if !w.overdue(p, age) || w.old(age) && age < o.next || !w.old(age) && !w.much.due(time.Now()) {
+			continue
 		}
+		o.next = 2 * age
+		w.warn(keepsTheWAL, p)
 	}
 	w.judgeWAL()
 }
@@ -143,21 +147,22 @@ func (w *watch) judgeWAL() {
 		old = old || w.cfg.ReaderWarnAge > 0 && p.Age >= w.cfg.ReaderWarnAge
 	}
 	limit := int64(w.cfg.WALWarnBytes)
-	tooLong := func(pages int) bool { return limit > 0 && int64(pages)*int64(state.PageBytes) >= limit }
+	much := func(pages int) bool { return limit > 0 && int64(pages)*int64(state.PageBytes) >= limit }
+	// Up to there it is left to grow.
+	tooLong := func(pages int) bool { return pages > w.cfg.WALAutocheckpointPages && much(pages) }
 	elsewhere := tooLong(waits - kept)
-	if !elsewhere && (!tooLong(state.Frames) || old || tooLong(kept)) {
+	if !elsewhere && (!tooLong(state.Frames) || old || much(kept)) {
 		w.long = time.Time{}
 		return
 	}
 	now := time.Now()
 	if w.long.IsZero() || state.Frames < w.frames { // which has begun anew
-		w.long, w.next, w.frames = now, now.Add(atLeastZero(w.cfg.ReaderWarnAge)), state.Frames
-	}
-	if now.Before(w.next) || !elsewhere && state.Frames == w.frames { // nobody writes
-		return
+		w.long, w.frames = now, state.Frames
 	}
 	age := now.Sub(w.long)
-	w.next = now.Add(max(age, w.every))
+	if age < w.cfg.ReaderWarnAge || !elsewhere && state.Frames == w.frames || !w.wal.due(now) { // or nobody writes
+		return
+	}
 	text, pages := "the WAL is long, and no reader of this pool is the reason: another process reads, or checkpoints fail or are turned off", waits
 	if !elsewhere {
 		text, pages = "the WAL is long, and no single reader is the reason: readers overlap without a gap, so that it cannot begin anew", state.Frames
@@ -166,45 +171,66 @@ func (w *watch) judgeWAL() {
 		"pages", pages, "bytes", int64(pages)*int64(state.PageBytes))
 }
 
-// judge names a reader, and interrupts it, if it is time to.
+// judge names a reader, and interrupts it, if it is time to. There is one line
+// for all that is to be said of it, again whenever its age has doubled.
 func (w *watch) judge(b borrowing[*sqlite.Conn], age time.Duration) {
 	s := w.seen[b.r]
 	if s == nil {
 		s = &watched{since: b.since}
 		w.seen[b.r] = s
 	}
-	if limit := w.cfg.IteratorLifetime; limit > 0 && age >= limit && b.isStatement() {
-		switch {
-		case !s.expired:
-			h, ok := b.holder()
-			cause := fmt.Errorf("pool: %s has held a reader for longer than Config.IteratorLifetime, which is %v", h.Text, limit)
-			if !ok || !interrupt(b, cause) {
-				return
-			}
-			s.expired, s.next = true, int64(2*age)
-			w.cfg.Logger.Warn("a statement was interrupted, for it has held a reader for longer than Config.IteratorLifetime",
-				"path", w.db.path, "holder", h.Text, "age", age.Round(time.Millisecond), "limit", limit, "stack", h.Stack)
-		case int64(age) >= s.next:
-			s.next = int64(2 * age)
-			if h, ok := b.holder(); ok {
-				w.cfg.Logger.Warn("a statement that was interrupted has not been closed: its loop is stuck, or it was forgotten",
-					"path", w.db.path, "holder", h.Text, "age", age.Round(time.Millisecond), "stack", h.Stack)
-			}
-		}
+	limit := w.cfg.IteratorLifetime
+	late := limit > 0 && age >= limit && b.isStatement()
+	held := w.cfg.LeakWarnAge > 0 && age >= w.cfg.LeakWarnAge
+	p, pins := pinned(b, age)
+	over := pins && w.overdue(p, age)
+	if !late && !held && !over {
 		return
 	}
-	p, ok := pinned(b, age)
-	if !ok || int64(age) < s.next || !w.overdue(p, age) {
+	if !pins {
+		var ok bool
+		if p.Holder, ok = b.holder(); !ok {
+			return
+		}
+		p.Age = age
+	}
+	text, news := "", false
+	switch {
+	case late && !s.expired:
+		if !interrupt(b, fmt.Errorf("pool: %s has held a reader for longer than Config.IteratorLifetime, which is %v", p.Text, limit)) {
+			return
+		}
+		s.expired, news = true, true
+		text = "a statement was interrupted, for it has held a reader for longer than Config.IteratorLifetime"
+	case s.expired:
+		text = "a statement that was interrupted has not been closed: its loop is stuck, or it was forgotten"
+	case over && held:
+		text = "a connection was not given back yet, and keeps the WAL from being moved into the database file"
+	case over:
+		text = keepsTheWAL
+	default:
+		text = "a connection was not given back yet"
+	}
+	if over && !s.expired && w.cfg.InterruptPinnedReaders && !s.interrupted {
+		s.interrupted = interrupt(b, fmt.Errorf("pool: %s kept %d pages in the WAL for %v, and Config.InterruptPinnedReaders is set (ReaderWarnAge %v, WALWarnBytes %d)",
+			p.Text, p.Pages, age.Round(time.Millisecond), w.cfg.ReaderWarnAge, w.cfg.WALWarnBytes))
+		news = s.interrupted
+		text += ", and was interrupted"
+	}
+	if !late && !held && !w.old(age) {
+		// Nobody is too slow. With a small WALWarnBytes many may come to this.
+		if !w.much.due(time.Now()) {
+			return
+		}
+	} else if !news && int64(age) < s.next {
 		return
 	}
 	s.next = int64(2 * age)
-	interrupted := false
-	if w.cfg.InterruptPinnedReaders && !s.interrupted {
-		s.interrupted = interrupt(b, fmt.Errorf("pool: %s kept %d pages in the WAL for %v, and Config.InterruptPinnedReaders is set (ReaderWarnAge %v, WALWarnBytes %d)",
-			p.Text, p.Pages, age.Round(time.Millisecond), w.cfg.ReaderWarnAge, w.cfg.WALWarnBytes))
-		interrupted = s.interrupted
+	args := []any{"pool", "reader"}
+	if late {
+		args = append(args, "limit", limit)
 	}
-	w.warn(p, interrupted)
+	w.warn(text, p, args...)
 }
 
 // interrupt stops what the borrower runs, and whatever it begins before it gives
@@ -216,17 +242,46 @@ func interrupt(b borrowing[*sqlite.Conn], cause error) bool {
 // overdue reports whether a reader is worth a warning. One that keeps nothing
 // in the WAL may take its time.
 func (w *watch) overdue(p PinnedReader, age time.Duration) bool {
-	return p.Pages > 0 && (w.cfg.ReaderWarnAge > 0 && age >= w.cfg.ReaderWarnAge ||
-		w.cfg.WALWarnBytes > 0 && p.Bytes >= int64(w.cfg.WALWarnBytes))
+	return p.Pages > 0 && (w.old(age) || w.cfg.WALWarnBytes > 0 && p.Bytes >= int64(w.cfg.WALWarnBytes))
 }
 
-func (w *watch) warn(p PinnedReader, interrupted bool) {
-	text := "a reader keeps the WAL from being moved into the database file"
-	if interrupted {
-		text += ", and was interrupted"
+func (w *watch) old(age time.Duration) bool {
+	return w.cfg.ReaderWarnAge > 0 && age >= w.cfg.ReaderWarnAge
+}
+
+const keepsTheWAL = "a reader keeps the WAL from being moved into the database file"
+
+// warn logs a line about a reader.
+func (w *watch) warn(text string, p PinnedReader, more ...any) {
+	args := append(more, "path", w.db.path, "holder", p.Text, "age", p.Age.Round(time.Millisecond))
+	if p.Pages > 0 {
+		args = append(args, "pages", p.Pages, "bytes", p.Bytes)
 	}
-	w.cfg.Logger.Warn(text, "path", w.db.path, "holder", p.Text, "age", p.Age.Round(time.Millisecond),
-		"pages", p.Pages, "bytes", p.Bytes, "stack", p.Stack)
+	w.cfg.Logger.Warn(text, append(args, "stack", p.Stack)...)
+}
+
+// pace spaces out the lines about one cause that comes and goes: the first at
+// once, the second after paceGap, each further one after twice the time before.
+// When the cause was away for that long it begins anew.
+type pace struct {
+	gap        time.Duration
+	seen, next time.Time
+}
+
+const paceGap = time.Minute
+
+// due notes that the cause is there, and reports whether to say so.
+func (p *pace) due(now time.Time) bool {
+	if now.Sub(p.seen) > p.gap {
+		*p = pace{}
+	}
+	p.seen = now
+	if now.Before(p.next) {
+		return false
+	}
+	p.gap = max(2*p.gap, paceGap)
+	p.next = now.Add(p.gap)
+	return true
 }
 
 // pinned says what the reader keeps in the WAL, or false if it keeps nothing or

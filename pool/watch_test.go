@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lidodb/lido"
@@ -145,6 +146,69 @@ func TestAReaderThatPinsMuchOfTheWALIsNamedAtOnce(t *testing.T) {
 	}
 }
 
+// However many readers come to it, each for a moment: it is one cause.
+func TestASmallWALWarnBytesDoesNotFloodTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logbook
+		db := openDB(t, pool.Config{WALWarnBytes: 4096, Logger: log.logger()})
+		turn := func(i int) {
+			err := db.Read(t.Context(), func(context.Context, lido.Reader) error {
+				addItems(t, db, fmt.Sprint(i, "-"), 3)
+				time.Sleep(1500 * time.Millisecond) // in the bubble
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		for i := range 400 { // ten minutes
+			turn(i)
+		}
+		// At once, and after 1, 3 and 7 minutes.
+		if n := len(log.lines()); n != 4 || len(log.lines("keeps the WAL")) != n {
+			t.Errorf("%d lines: %s", n, log.lines())
+		}
+		time.Sleep(time.Hour)
+		turn(400)
+		if n := len(log.lines()); n != 5 {
+			t.Errorf("%d lines after it was away: %s", n, log.lines())
+		}
+	})
+}
+
+// One line at a time for one that pins the WAL, is not given back and is over
+// its time.
+func TestAReaderThatIsNeverGivenBackIsToldOfByOneLineAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logbook
+		db := openDB(t, pool.Config{Logger: log.logger()})
+		addItems(t, db, "before", 1)
+		s := stand(t, t.Context(), db)
+		addItems(t, db, "after", 50)
+		time.Sleep(11 * time.Minute)
+		lines := log.lines()
+		want := [][]string{
+			{"a reader keeps the WAL", "age=30s"},
+			{"was not given back yet, and keeps the WAL", "age=1m"},
+			{"was not given back yet, and keeps the WAL", "age=2m"},
+			{"was not given back yet, and keeps the WAL", "age=4m"},
+			{"a statement was interrupted", "age=5m", "limit=5m0s"},
+			{"has not been closed", "age=10m"},
+		}
+		for i, words := range want {
+			for _, word := range append(words, `holder="ListItems (pool/watch_test.go:`, "pages=", "pool=reader") {
+				if i >= len(lines) || !strings.Contains(lines[i], word) {
+					t.Errorf("line %d has no %q", i, word)
+				}
+			}
+		}
+		if len(lines) != len(want) {
+			t.Errorf("%d lines: %s", len(lines), lines)
+		}
+		_ = s.Close()
+	})
+}
+
 func TestAConnectionOutsideThePoolThatPinsTheWALIsNamed(t *testing.T) {
 	var log logbook
 	db := openDB(t, pool.Config{ReaderWarnAge: 8 * time.Millisecond, Logger: log.logger()})
@@ -171,7 +235,7 @@ func TestAConnectionOutsideThePoolThatPinsTheWALIsNamed(t *testing.T) {
 
 func TestALongWALIsLoggedThoughNoReaderOfThePoolIsTheReason(t *testing.T) {
 	var log logbook
-	db := openDB(t, pool.Config{ReaderWarnAge: 20 * time.Millisecond, WALWarnBytes: 40 * 4096, Logger: log.logger()})
+	db := openDB(t, pool.Config{ReaderWarnAge: 20 * time.Millisecond, WALWarnBytes: 40 * 4096, WALAutocheckpointPages: 40, Logger: log.logger()})
 	stranger, err := sqlite.Open(t.Context(), db.Path(), sqlite.Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +248,7 @@ func TestALongWALIsLoggedThoughNoReaderOfThePoolIsTheReason(t *testing.T) {
 	if ps := db.PinnedReaders(); len(ps) != 0 {
 		t.Errorf("%+v", ps)
 	}
-	eventually(t, "it is logged", func() bool { return len(log.lines("no reader of this pool is the reason", "pages=1")) > 0 })
+	eventually(t, "it is logged", func() bool { return len(log.lines("no reader of this pool is the reason", "pages=")) > 0 })
 	if err := stranger.Close(); err != nil {
 		t.Error(err)
 	}
