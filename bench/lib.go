@@ -44,7 +44,7 @@ func openDirect(path string) (*direct, error) {
 	}
 	for _, pragma := range []string{
 		"PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA cache_size=-64000", "PRAGMA mmap_size=268435456",
-		"PRAGMA foreign_keys=1", "PRAGMA trusted_schema=0", "PRAGMA cell_size_check=1",
+		"PRAGMA foreign_keys=1", "PRAGMA trusted_schema=0", "PRAGMA cell_size_check=1", "PRAGMA busy_timeout=5000",
 	} {
 		s, err := d.prepare(pragma)
 		if err != nil {

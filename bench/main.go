@@ -36,7 +36,7 @@ func main() {
 	testing.Init()
 	rounds := flag.Int("rounds", 5, "rounds for each figure")
 	length := flag.Duration("time", 500*time.Millisecond, "length of one round")
-	only := flag.String("only", "", "measure only the operations whose name contains this")
+	only := flag.String("only", "", "measure only the operations whose name contains this; with -load only writes, waits, readers or memory")
 	concurrent := flag.Bool("load", false, "measure writes from many goroutines instead")
 	flag.Parse()
 	if err := flag.Set("test.benchtime", length.String()); err != nil {
@@ -47,12 +47,19 @@ func main() {
 		fail(err)
 	}
 	if *concurrent {
-		err = errors.Join(
-			load(context.Background(), dir, *length),
-			fairness(context.Background(), dir, *length),
-			readers(context.Background(), dir, *rounds, *length),
-			memory(context.Background(), dir),
-		)
+		for _, part := range []struct {
+			name    string
+			measure func(ctx context.Context, dir string) error
+		}{
+			{"writes", func(ctx context.Context, dir string) error { return load(ctx, dir, *length) }},
+			{"waits", func(ctx context.Context, dir string) error { return fairness(ctx, dir, *length) }},
+			{"readers", func(ctx context.Context, dir string) error { return readers(ctx, dir, *rounds, *length) }},
+			{"memory", memory},
+		} {
+			if strings.Contains(part.name, *only) {
+				err = errors.Join(err, part.measure(context.Background(), dir))
+			}
+		}
 	} else {
 		err = run(dir, *rounds, *only)
 	}

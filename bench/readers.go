@@ -16,7 +16,8 @@ import (
 )
 
 // readers measures what a second reader adds, and what a writer that never
-// rests takes from one.
+// rests takes from one: each commit that a reader sees makes it begin anew with
+// the WAL and its page cache.
 func readers(ctx context.Context, dir string, rounds int, length time.Duration) error {
 	path := filepath.Join(dir, "readers.db")
 	if err := fill(ctx, path); err != nil {
@@ -27,64 +28,105 @@ func readers(ctx context.Context, dir string, rounds int, length time.Duration) 
 		return err
 	}
 	defer db.Close(ctx)
+	var engine [2]*direct // on a file of their own
+	enginePath := filepath.Join(dir, "readers-engine.db")
+	if err := fill(ctx, enginePath); err != nil {
+		return err
+	}
+	for i := range engine {
+		if engine[i], err = openDirect(enginePath); err != nil {
+			return err
+		}
+		defer engine[i].close()
+	}
 	store := lidogen.NewStore(db)
 	one := func(i int64) error { _, err := store.GetItem(ctx, 1+i%items); return err }
 	list := func(int64) error { return want1000(store.ListItems(ctx, 1000)) }
 	row := lidogen.InsertItemParams{Name: "a new item of some length", Email: "someone@example.com", Price: 1999}
 	full := pool.WithSynchronous(ctx, pool.SynchronousFull)
 	write := func(int64) error { return store.InsertItem(ctx, row) }
+	bulk := func(int64) error {
+		return store.Write(ctx, func(ctx context.Context, q *lidogen.Queries) error {
+			for range 1000 {
+				if err := q.InsertItem(ctx, row); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	engineOne := func(i int64) error { _, err := engine[0].getItem(1 + i%items); return err }
+	engineList := func(int64) error { return want1000(engine[0].listItems(1000)) }
+	engineWrite := func(int64) error { return engine[1].insertItem(row.Name, row.Email, row.Price) }
 	compute := func(int64) error { return nil }
 	writeFull := func(int64) error { return store.InsertItem(full, row) }
 
 	fmt.Printf("\nreaders on %d processors, median of %d rounds of %v\n\n", runtime.GOMAXPROCS(0), rounds, length)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "what runs\treads/s\tto one reader\tto one beside a loop\ttarget\t")
+	fmt.Fprintln(w, "what runs\treads/s\tto one reader\tto one beside a loop\tcommits/s\ttarget\t")
 	for _, shape := range []struct {
-		name string
-		read func(i int64) error
-	}{{"one row by key", one}, {"list of 1,000 rows", list}} {
+		name         string
+		read, engine func(i int64) error
+	}{{"one row by key", one, engineOne}, {"list of 1,000 rows", list, engineList}} {
 		rows := []struct {
-			name   string
-			calls  []func(i int64) error
-			count  int // how many of calls are readers, the first ones
-			target string
+			name           string
+			reader, beside func(i int64) error // beside is a second reader, a writer, or nil
+			commits        bool
+			target         string
 		}{
-			{"one reader", []func(int64) error{shape.read}, 1, ""},
-			{"two readers", []func(int64) error{shape.read, shape.read}, 2, "at least 1.8 to one reader"},
+			{name: "one reader", reader: shape.read},
+			{name: "two readers", reader: shape.read, beside: shape.read, target: "at least 1.8 to one reader"},
 			// Alone, a reader has a second processor for the garbage collector.
 			// This is what it reads on the one that a writer leaves it.
-			{"one reader beside an empty loop", []func(int64) error{shape.read, compute}, 1, ""},
-			{"one reader beside a writer that never rests, FULL", []func(int64) error{shape.read, writeFull}, 1, "at least 0.8 to one beside a loop"},
-			{"one reader beside a writer that never rests, NORMAL", []func(int64) error{shape.read, write}, 1, "at least 0.8 to one beside a loop"},
+			{name: "beside an empty loop", reader: shape.read, beside: compute},
+			{name: "beside a writer of 1,000 rows a transaction", reader: shape.read, beside: bulk, commits: true, target: "at least 0.8 to one beside a loop"},
+			{name: "beside a writer of single rows, FULL", reader: shape.read, beside: writeFull, commits: true, target: "at least 0.8 to one beside a loop"},
+			{name: "beside a writer of single rows, NORMAL", reader: shape.read, beside: write, commits: true, target: "at least 0.8 to one beside a loop"},
+			{name: "engine alone", reader: shape.engine},
+			{name: "engine alone, beside a writer of single rows, NORMAL", reader: shape.engine, beside: engineWrite, commits: true},
 		}
 		// The rows take turns, so that a machine that slows down slows all.
-		results := make([][]float64, len(rows))
+		reads, commits := make([][]float64, len(rows)), make([][]float64, len(rows))
 		for range rounds {
 			for i, r := range rows {
-				perSecond, err := runFor(length, r.count, r.calls...)
+				calls := []func(int64) error{r.reader}
+				if r.beside != nil {
+					calls = append(calls, r.beside)
+				}
+				perSecond, err := runFor(length, calls...)
 				if err != nil {
 					return err
 				}
-				results[i] = append(results[i], perSecond)
+				n := perSecond[0]
+				switch {
+				case r.commits:
+					commits[i] = append(commits[i], perSecond[1])
+				case r.name == "two readers":
+					n += perSecond[1]
+				}
+				reads[i] = append(reads[i], n)
 			}
 		}
-		alone, loop := medianOf(results[0]), medianOf(results[2])
+		alone, loop := medianOf(reads[0]), medianOf(reads[2])
 		for i, r := range rows {
-			perSecond := medianOf(results[i])
-			fmt.Fprintf(w, "%s, %s\t%.0f\t%.2f\t%.2f\t%s\t\n", shape.name, r.name, perSecond, perSecond/alone, perSecond/loop, r.target)
+			n, beside := medianOf(reads[i]), ""
+			if r.commits {
+				beside = fmt.Sprintf("%.0f", medianOf(commits[i]))
+			}
+			fmt.Fprintf(w, "%s, %s\t%.0f\t%.2f\t%.2f\t%s\t%s\t\n", shape.name, r.name, n, n/alone, n/loop, beside, r.target)
 		}
 	}
 	return w.Flush()
 }
 
-// runFor calls each of calls in a loop of its own, and returns how many calls
-// a second the first count made together.
-func runFor(length time.Duration, count int, calls ...func(i int64) error) (float64, error) {
+// runFor calls each of calls in a loop of its own, and returns how many times a
+// second.
+func runFor(length time.Duration, calls ...func(i int64) error) ([]float64, error) {
 	var (
 		stop   atomic.Bool
 		failed atomic.Pointer[error]
 		wg     sync.WaitGroup
-		done   = make([]int64, len(calls))
+		done   = make([]float64, len(calls))
 	)
 	start := time.Now()
 	for i, call := range calls {
@@ -96,18 +138,17 @@ func runFor(length time.Duration, count int, calls ...func(i int64) error) (floa
 					return
 				}
 			}
-			done[i] = n
+			done[i] = float64(n)
 		})
 	}
 	time.Sleep(length)
 	stop.Store(true)
 	wg.Wait()
 	if err := failed.Load(); err != nil {
-		return 0, *err
+		return nil, *err
 	}
-	var sum int64
-	for _, n := range done[:count] {
-		sum += n
+	for i := range done {
+		done[i] /= time.Since(start).Seconds()
 	}
-	return float64(sum) / time.Since(start).Seconds(), nil
+	return done, nil
 }

@@ -80,9 +80,8 @@ type Config struct {
 
 	// CacheBytes is the page cache of one connection, default 64,000 KiB, and
 	// CacheTotalBytes the sum over all of them, default 256 MiB. When
-	// CacheBytes is left to the default it shrinks to keep the sum. A cache
-	// that is full takes twice its size in memory, because a page and its
-	// header do not fit into 4 KiB; with mapped memory most of it stays empty.
+	// CacheBytes is left to the default it shrinks to keep the sum. With mapped
+	// memory most of it stays empty: leaves of b-trees are read from there.
 	CacheBytes, CacheTotalBytes int
 	// MmapBytes is how much of the file is read through mapped memory.
 	// Default 256 MiB; negative turns it off. Not more than 2,147,418,112: what
