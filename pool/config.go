@@ -168,9 +168,10 @@ type Config struct {
 	// DoubleQuotedStrings brings back SQLite's old rule that "text" in double
 	// quotes is a string where it names no column. Default off.
 	DoubleQuotedStrings bool
-	// AllowNetworkFilesystem opens a file on NFS, SMB or 9p all the same.
-	// WAL needs memory that all users of the file share, which those do not
-	// have. Default off.
+	// AllowNetworkFilesystem opens a file on NFS, SMB or 9p all the same, or on
+	// a network behind FUSE (sshfs, s3fs, rclone, gcsfuse and some forty more that
+	// are known by name; others pass). WAL needs memory that all users of the file
+	// share, which those do not have. Default off.
 	//
 	// https://www.sqlite.org/wal.html#noshm
 	AllowNetworkFilesystem bool

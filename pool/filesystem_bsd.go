@@ -2,7 +2,12 @@
 
 package pool
 
-import "syscall"
+import (
+	"strings"
+	"syscall"
+
+	"github.com/lidodb/lido/internal/fuse"
+)
 
 // networkFilesystem names the network file system that folder lies on, or
 // returns nothing.
@@ -27,6 +32,9 @@ func networkFilesystem(folder string) string {
 		return "AFP"
 	case "webdav":
 		return "WebDAV"
+	}
+	if program, ok := strings.CutPrefix(string(name), "fusefs."); ok && fuse.Network(program) { // of FreeBSD
+		return program + " (FUSE)"
 	}
 	return ""
 }

@@ -1,6 +1,10 @@
 package pool
 
-import "syscall"
+import (
+	"syscall"
+
+	"github.com/lidodb/lido/internal/fuse"
+)
 
 // networkFilesystem names the network file system that folder lies on, or
 // returns nothing.
@@ -22,6 +26,10 @@ func networkFilesystem(folder string) string {
 		return "AFS"
 	case 0x00c36400:
 		return "Ceph"
+	case 0x65735546:
+		if program, network := fuse.On(folder); network {
+			return program + " (FUSE)"
+		}
 	}
 	return ""
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"syscall"
+
+	"github.com/lidodb/lido/internal/fuse"
 )
 
 // filesystems are the kinds that people keep databases on, by statfs's magic.
@@ -32,12 +34,19 @@ const onNetwork = "keep the database on a local disk: WAL needs memory that all 
 // checkFilesystem says what the database lies on.
 func checkFilesystem(path string) finding {
 	var s syscall.Statfs_t
-	if err := syscall.Statfs(filepath.Dir(absolute(path)), &s); err != nil {
+	folder := filepath.Dir(absolute(path))
+	if real, err := filepath.EvalSymlinks(folder); err == nil {
+		folder = real
+	}
+	if err := syscall.Statfs(folder, &s); err != nil {
 		return finding{"file_system", statusUnknown, err.Error(), ""}
 	}
 	f, ok := filesystems[uint32(s.Type)]
 	if !ok {
 		f = finding{Status: statusUnknown, Found: fmt.Sprintf("a kind that is not known here (0x%x)", uint32(s.Type))}
+	}
+	if program, network := fuse.On(folder); network {
+		f = finding{Status: statusFail, Found: program + " (FUSE)", Remedy: onNetwork}
 	}
 	f.Check = "file_system"
 	return f
