@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/lidodb/lido"
@@ -137,5 +138,84 @@ func TestAFunctionThatEndsItsGoroutineInAGroupTakesOnlyTheLeader(t *testing.T) {
 				t.Errorf("%d rows, want %d", n, rows)
 			}
 		})
+	}
+}
+
+// Who is inside the group when it ends runs again, also one that had failed for
+// what the leader wrote; a Batch closure runs twice.
+func TestWhoIsInAGroupThatAGoexitEndsRunsAgain(t *testing.T) {
+	db := openDB(t, withExits())
+	var runs atomic.Int64
+	var leader, exits bool
+	var aborted error
+	errs := together(t, db,
+		func(ctx context.Context) error {
+			leader = ends(func() error { return run(ctx, db, insertItem, "a") })
+			return nil
+		},
+		inserts(db, insertItem, "a"), // is there, until the leader is gone
+		inserts(db, insertItem, "b"),
+		batches(db, &runs, insertsIn("c", "d")),
+		func(ctx context.Context) error {
+			exits = ends(func() error { aborted = run(ctx, db, insertExits); return nil })
+			return nil
+		},
+		inserts(db, insertItem, "e"), // not inside yet
+	)
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+	if leader || !exits || !errors.Is(aborted, lido.ErrGroupAborted) {
+		t.Errorf("the leader returned: %v, the culprit: %v, %v", leader, exits, aborted)
+	}
+	if runs.Load() != 2 {
+		t.Errorf("the closure ran %d times", runs.Load())
+	}
+	wantNames(t, db, "a", "b", "c", "d", "e")
+	if s := db.Stat(); s.AbortedGroups != 1 || s.RunAgain != 3 || s.Queued != 0 || s.Writer.InUse != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A goroutine that ends in the middle of COMMIT leaves those whose work it is
+// with an outcome that is not known. Those who failed beside it, and were undone
+// before, are told so.
+func TestAGoexitInTheCommitOfAGroupLeavesItsOutcomeUnknown(t *testing.T) {
+	var armed atomic.Bool
+	db := openDB(t, pool.Config{OnConnect: func(_ context.Context, c *sqlite.Conn) error {
+		c.OnEnding(func(sqlite.Ending) {
+			if armed.CompareAndSwap(true, false) {
+				runtime.Goexit()
+			}
+		})
+		return nil
+	}})
+	var leader bool
+	first := true
+	errs := together(t, db,
+		func(ctx context.Context) error {
+			leader = ends(func() error {
+				return db.Batch(ctx, func(ctx context.Context, tx lido.Tx) error {
+					if first {
+						first = false
+						armed.Store(true)
+					}
+					return run(ctx, tx, insertItem, "a")
+				})
+			})
+			return nil
+		},
+		inserts(db, insertItem, "b"),
+		inserts(db, insertItem, "a"),
+	)
+	if leader || !errors.Is(errs[1], lido.ErrCommitUnknown) || !errors.Is(errs[2], lido.ErrGroupAborted) {
+		t.Errorf("the leader returned: %v; the others: %v", leader, errs)
+	}
+	wantNames(t, db, "a", "b") // it was committed
+	if err := run(t.Context(), db, insertItem, "c"); err != nil {
+		t.Error(err)
+	}
+	if s := db.Stat(); s.Queued != 0 || s.Writer.InUse != 0 {
+		t.Errorf("%+v", s)
 	}
 }
