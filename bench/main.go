@@ -243,6 +243,13 @@ func operations(ctx context.Context, engine *direct, db, shared, exclusive *pool
 				return tx.Rollback()
 			})},
 		}},
+		{"one insert and its commit", []contender{
+			{name: "engine alone", run: loop(func(int64) error { return engine.insertItem(insert.Name, insert.Email, insert.Price) })},
+			{name: "lido", run: loop(func(int64) error { return typed.InsertItem(ctx, insert) })},
+			{name: othersToo, run: loop(func(int64) error { return beside.InsertItem(ctx, insert) })},
+			{name: "lido, Exclusive", run: loop(func(int64) error { return alone.InsertItem(ctx, insert) }), target: "below the ones above"},
+			{name: "sqlc on the stock driver", run: loop(func(int64) error { return plain.InsertItem(ctx, sqlcgen.InsertItemParams(insert)) })},
+		}},
 		{"acquire and release", []contender{
 			{name: "pool of anything", run: loop(func(int64) error { return acquireAndRelease(ctx, anything) }), target: "at most 250 ns, no allocation"},
 			{name: "reader of a database", run: loop(func(int64) error {
