@@ -30,11 +30,23 @@ type Injector struct {
 	*reach
 }
 
-// Faults returns what provokes faults in db, which must come from [Open] or
-// [OpenPath], or have been opened under the context of [WithFaults].
+// Faults returns what provokes faults in db, which must come from [Open],
+// [OpenMemory] or [OpenPath], or have been opened under the context of
+// [WithFaults]. A database in memory meets them as one on a disk does.
 func Faults(t testing.TB, db *pool.DB) *Injector {
 	t.Helper()
-	r := reachOf(db.Path())
+	name := db.Path()
+	if name == pool.Memory {
+		c, err := db.OpenConn(context.WithoutCancel(t.Context())) // knows its name, and waits for nobody
+		if err != nil {
+			t.Fatalf("pooltest: %v", err)
+		}
+		name = c.Path()
+		if err := c.Close(); err != nil {
+			t.Fatalf("pooltest: %v", err)
+		}
+	}
+	r := reachOf(name)
 	if r == nil {
 		t.Fatalf("pooltest: %s is out of reach: open it with pooltest.Open, or with pool.Open under the context of pooltest.WithFaults", db.Path())
 	}

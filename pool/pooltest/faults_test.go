@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -68,55 +69,68 @@ func isIOError(err error) bool {
 	return errors.As(err, &e) && e.Code == 10
 }
 
+// opener is pooltest.Open or pooltest.OpenMemory.
+type opener = func(t testing.TB, fsys fs.FS, cfg ...pool.Config) *pool.DB
+
+// onBoth runs a test on a database in a file, and on one in memory.
+func onBoth(t *testing.T, test func(t *testing.T, open opener)) {
+	t.Run("file", func(t *testing.T) { test(t, pooltest.Open) })
+	t.Run("memory", func(t *testing.T) { test(t, pooltest.OpenMemory) })
+}
+
 func TestBusyKeepsWritersOutAndLetsReadersIn(t *testing.T) {
 	t.Parallel()
-	db := pooltest.Open(t, itemSchema, pool.Config{BusyTimeout: 20 * time.Millisecond})
-	release := pooltest.Faults(t, db).Busy()
-	if err := insert(t.Context(), db, "a"); !errors.Is(err, lido.ErrBusy) {
-		t.Error(err)
-	}
-	if err := insertIn(t.Context(), db, "b"); !errors.Is(err, lido.ErrBusy) {
-		t.Error(err)
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(time.Millisecond, cancel)
-	if err := insert(ended, db, "c"); !errors.Is(err, context.Canceled) && !errors.Is(err, lido.ErrBusy) {
-		t.Error(err)
-	}
-	wantCount(t, db, 0)
-	release()
-	release()
-	if err := insert(t.Context(), db, "a"); err != nil {
-		t.Error(err)
-	}
+	onBoth(t, func(t *testing.T, open opener) {
+		db := open(t, itemSchema, pool.Config{BusyTimeout: 20 * time.Millisecond})
+		release := pooltest.Faults(t, db).Busy()
+		if err := insert(t.Context(), db, "a"); !errors.Is(err, lido.ErrBusy) {
+			t.Error(err)
+		}
+		if err := insertIn(t.Context(), db, "b"); !errors.Is(err, lido.ErrBusy) {
+			t.Error(err)
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Millisecond, cancel)
+		if err := insert(ended, db, "c"); !errors.Is(err, context.Canceled) && !errors.Is(err, lido.ErrBusy) {
+			t.Error(err)
+		}
+		wantCount(t, db, 0)
+		release()
+		release()
+		if err := insert(t.Context(), db, "a"); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestAFullDiskFailsWritesUntilItIsFreed(t *testing.T) {
 	t.Parallel()
-	db := pooltest.Open(t, itemSchema)
-	f := pooltest.Faults(t, db)
-	for i := range 3 {
-		free := f.DiskFull()
-		if err := insert(t.Context(), db, fmt.Sprint("single ", i)); !errors.Is(err, lido.ErrFull) || errors.Is(err, lido.ErrCommitUnknown) {
-			t.Error(err)
+	onBoth(t, func(t *testing.T, open opener) {
+		db := open(t, itemSchema)
+		f := pooltest.Faults(t, db)
+		for i := range 3 {
+			free := f.DiskFull()
+			if err := insert(t.Context(), db, fmt.Sprint("single ", i)); !errors.Is(err, lido.ErrFull) || errors.Is(err, lido.ErrCommitUnknown) {
+				t.Error(err)
+			}
+			var inside error
+			err := db.Write(t.Context(), func(ctx context.Context, tx lido.Tx) error {
+				inside = insert(ctx, tx, fmt.Sprint("closure ", i))
+				return inside
+			})
+			if inside != nil || !errors.Is(err, lido.ErrFull) || errors.Is(err, lido.ErrCommitUnknown) {
+				t.Errorf("in the closure %v, at the commit %v", inside, err)
+			}
+			wantCount(t, db, int64(i))
+			free()
+			if err := insert(t.Context(), db, fmt.Sprint("freed ", i)); err != nil {
+				t.Error(err)
+			}
 		}
-		var inside error
-		err := db.Write(t.Context(), func(ctx context.Context, tx lido.Tx) error {
-			inside = insert(ctx, tx, fmt.Sprint("closure ", i))
-			return inside
-		})
-		if inside != nil || !errors.Is(err, lido.ErrFull) || errors.Is(err, lido.ErrCommitUnknown) {
-			t.Errorf("in the closure %v, at the commit %v", inside, err)
+		if s := db.Stat(); s.Writer.Created != 1 {
+			t.Errorf("%d writers were opened", s.Writer.Created)
 		}
-		wantCount(t, db, int64(i))
-		free()
-		if err := insert(t.Context(), db, fmt.Sprint("freed ", i)); err != nil {
-			t.Error(err)
-		}
-	}
-	if s := db.Stat(); s.Writer.Created != 1 {
-		t.Errorf("%d writers were opened", s.Writer.Created)
-	}
+	})
 }
 
 // struck runs a write whose second statement meets a fault, and looks whether
@@ -151,184 +165,202 @@ func struck(t *testing.T, db *pool.DB, want error) {
 
 func TestADiskThatIsFullInAStatementTakesTheTransactionWithIt(t *testing.T) {
 	t.Parallel()
-	db := pooltest.Open(t, itemSchema)
-	pooltest.Faults(t, db).DiskFullIn("Rename")
-	struck(t, db, lido.ErrFull)
+	onBoth(t, func(t *testing.T, open opener) {
+		db := open(t, itemSchema)
+		pooltest.Faults(t, db).DiskFullIn("Rename")
+		struck(t, db, lido.ErrFull)
+	})
 }
 
 func TestAnInterruptedQueryFailsOnceAndTakesItsTransactionWithIt(t *testing.T) {
 	t.Parallel()
-	db := pooltest.Open(t, itemSchema)
-	f := pooltest.Faults(t, db)
-	f.Interrupt("CountItems")
-	if _, err := countOf(t.Context(), db); !errors.Is(err, lido.ErrInterrupted) {
-		t.Error(err)
-	}
-	wantCount(t, db, 0)
-	f.Interrupt(insertItem.SQL) // by its text
-	if err := insert(t.Context(), db, "a"); !errors.Is(err, lido.ErrInterrupted) {
-		t.Error(err)
-	}
-	f.Interrupt("Rename")
-	struck(t, db, lido.ErrInterrupted)
-	cancel := f.Interrupt("")
-	cancel()
-	wantCount(t, db, 1)
+	onBoth(t, func(t *testing.T, open opener) {
+		db := open(t, itemSchema)
+		f := pooltest.Faults(t, db)
+		f.Interrupt("CountItems")
+		if _, err := countOf(t.Context(), db); !errors.Is(err, lido.ErrInterrupted) {
+			t.Error(err)
+		}
+		wantCount(t, db, 0)
+		f.Interrupt(insertItem.SQL) // by its text
+		if err := insert(t.Context(), db, "a"); !errors.Is(err, lido.ErrInterrupted) {
+			t.Error(err)
+		}
+		f.Interrupt("Rename")
+		struck(t, db, lido.ErrInterrupted)
+		cancel := f.Interrupt("")
+		cancel()
+		wantCount(t, db, 1)
+	})
 }
 
 func TestACorruptPageIsAnErrorAndCostsTheConnection(t *testing.T) {
 	t.Parallel()
-	db := pooltest.Open(t, itemSchema)
-	f := pooltest.Faults(t, db)
-	f.Corrupt("CountItems")
-	if _, err := countOf(t.Context(), db); !errors.Is(err, lido.ErrCorrupt) {
-		t.Error(err)
-	}
-	wantCount(t, db, 0)
-	if s := db.Stat(); s.Readers.Destroyed.Invalid != 1 {
-		t.Errorf("%+v", s.Readers)
-	}
+	onBoth(t, func(t *testing.T, open opener) {
+		db := open(t, itemSchema)
+		f := pooltest.Faults(t, db)
+		f.Corrupt("CountItems")
+		if _, err := countOf(t.Context(), db); !errors.Is(err, lido.ErrCorrupt) {
+			t.Error(err)
+		}
+		wantCount(t, db, 0)
+		if s := db.Stat(); s.Readers.Destroyed.Invalid != 1 {
+			t.Errorf("%+v", s.Readers)
+		}
+	})
 }
 
 func TestAKilledWriterFailsOneWrite(t *testing.T) {
 	t.Parallel()
-	db := pooltest.Open(t, itemSchema)
-	f := pooltest.Faults(t, db)
-	f.KillWriter()
-	if err := insert(t.Context(), db, "a"); !isIOError(err) {
-		t.Error(err)
-	}
-	wantCount(t, db, 0)
-	if err := insert(t.Context(), db, "a"); err != nil {
-		t.Error(err)
-	}
-	err := db.Write(t.Context(), func(ctx context.Context, tx lido.Tx) error {
-		if err := insert(ctx, tx, "b"); err != nil {
-			return err
-		}
+	onBoth(t, func(t *testing.T, open opener) {
+		db := open(t, itemSchema)
+		f := pooltest.Faults(t, db)
 		f.KillWriter()
-		return nil
+		if err := insert(t.Context(), db, "a"); !isIOError(err) {
+			t.Error(err)
+		}
+		wantCount(t, db, 0)
+		if err := insert(t.Context(), db, "a"); err != nil {
+			t.Error(err)
+		}
+		err := db.Write(t.Context(), func(ctx context.Context, tx lido.Tx) error {
+			if err := insert(ctx, tx, "b"); err != nil {
+				return err
+			}
+			f.KillWriter()
+			return nil
+		})
+		if !isIOError(err) || !errors.Is(err, lido.ErrCommitUnknown) {
+			t.Error(err)
+		}
+		wantCount(t, db, 1)
+		if err := insert(t.Context(), db, "b"); err != nil {
+			t.Error(err)
+		}
+		if s := db.Stat(); s.Writer.Created != 3 || s.Writer.Destroyed.Invalid != 2 {
+			t.Errorf("%+v", s.Writer)
+		}
 	})
-	if !isIOError(err) || !errors.Is(err, lido.ErrCommitUnknown) {
-		t.Error(err)
-	}
-	wantCount(t, db, 1)
-	if err := insert(t.Context(), db, "b"); err != nil {
-		t.Error(err)
-	}
-	if s := db.Stat(); s.Writer.Created != 3 || s.Writer.Destroyed.Invalid != 2 {
-		t.Errorf("%+v", s.Writer)
-	}
 }
 
 func TestABeginThatFailsGivesTheConnectionBackOrClosesIt(t *testing.T) {
 	t.Parallel()
-	db := pooltest.Open(t, itemSchema, pool.Config{BusyTimeout: 10 * time.Millisecond})
-	f := pooltest.Faults(t, db)
-	never := func(context.Context, lido.Tx) error { t.Error("ran without a transaction"); return nil }
-	release := f.Busy()
-	if err := db.Write(t.Context(), never); !errors.Is(err, lido.ErrBusy) {
-		t.Error(err)
-	}
-	if w := db.Stat().Writer; w.InUse != 0 || w.Idle != 1 || w.Destroyed.Total() != 0 {
-		t.Errorf("%+v", w)
-	}
-	release()
-	f.KillWriter()
-	if err := db.Write(t.Context(), never); !isIOError(err) || errors.Is(err, lido.ErrCommitUnknown) {
-		t.Error(err)
-	}
-	if w := db.Stat().Writer; w.InUse != 0 || w.Idle != 0 || w.Destroyed.Invalid != 1 {
-		t.Errorf("%+v", w)
-	}
-	if err := insertIn(t.Context(), db, "a"); err != nil {
-		t.Error(err)
-	}
+	onBoth(t, func(t *testing.T, open opener) {
+		db := open(t, itemSchema, pool.Config{BusyTimeout: 10 * time.Millisecond})
+		f := pooltest.Faults(t, db)
+		never := func(context.Context, lido.Tx) error { t.Error("ran without a transaction"); return nil }
+		release := f.Busy()
+		if err := db.Write(t.Context(), never); !errors.Is(err, lido.ErrBusy) {
+			t.Error(err)
+		}
+		if w := db.Stat().Writer; w.InUse != 0 || w.Idle != 1 || w.Destroyed.Total() != 0 {
+			t.Errorf("%+v", w)
+		}
+		release()
+		f.KillWriter()
+		if err := db.Write(t.Context(), never); !isIOError(err) || errors.Is(err, lido.ErrCommitUnknown) {
+			t.Error(err)
+		}
+		if w := db.Stat().Writer; w.InUse != 0 || w.Idle != 0 || w.Destroyed.Invalid != 1 {
+			t.Errorf("%+v", w)
+		}
+		if err := insertIn(t.Context(), db, "a"); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestAKilledReaderFailsOneRead(t *testing.T) {
 	t.Parallel()
-	db := pooltest.Open(t, itemSchema)
-	f := pooltest.Faults(t, db)
-	wantCount(t, db, 0)
-	f.KillReaders()
-	if _, err := countOf(t.Context(), db); !isIOError(err) {
-		t.Error(err)
-	}
-	wantCount(t, db, 0)
-	if err := insert(t.Context(), db, "a"); err != nil {
-		t.Error(err)
-	}
+	onBoth(t, func(t *testing.T, open opener) {
+		db := open(t, itemSchema)
+		f := pooltest.Faults(t, db)
+		wantCount(t, db, 0)
+		f.KillReaders()
+		if _, err := countOf(t.Context(), db); !isIOError(err) {
+			t.Error(err)
+		}
+		wantCount(t, db, 0)
+		if err := insert(t.Context(), db, "a"); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestASlowCommitIsSeenThroughAfterItsContextHasEnded(t *testing.T) {
 	t.Parallel()
-	db := pooltest.Open(t, itemSchema)
-	stop := pooltest.Faults(t, db).SlowCommit(30 * time.Millisecond)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	if err := insert(ctx, db, "a"); err != nil {
-		t.Error(err)
-	}
-	if d := time.Since(start); d < 30*time.Millisecond {
-		t.Errorf("took %v", d)
-	}
-	wantCount(t, db, 1)
-	stop()
-	if err := insert(t.Context(), db, "b"); err != nil {
-		t.Error(err)
-	}
+	onBoth(t, func(t *testing.T, open opener) {
+		db := open(t, itemSchema)
+		stop := pooltest.Faults(t, db).SlowCommit(30 * time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		if err := insert(ctx, db, "a"); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(start); d < 30*time.Millisecond {
+			t.Errorf("took %v", d)
+		}
+		wantCount(t, db, 1)
+		stop()
+		if err := insert(t.Context(), db, "b"); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestReadersGoOnWhileACommitIsBlocked(t *testing.T) {
-	// writer                      reader
-	// commit begins, is blocked
-	//                             sees nothing of it
-	// released, returns
-	//                             sees it
 	t.Parallel()
-	db := pooltest.Open(t, itemSchema)
-	begun, release := pooltest.Faults(t, db).BlockCommit()
-	result := make(chan error)
-	go func() { result <- insertIn(t.Context(), db, "a") }()
-	<-begun
-	wantCount(t, db, 0)
-	select {
-	case err := <-result:
-		t.Fatalf("a blocked commit returned: %v", err)
-	default:
-	}
-	release()
-	if err := <-result; err != nil {
-		t.Error(err)
-	}
-	wantCount(t, db, 2)
+	onBoth(t, func(t *testing.T, open opener) {
+		// writer                      reader
+		// commit begins, is blocked
+		//                             sees nothing of it
+		// released, returns
+		//                             sees it
+		db := open(t, itemSchema)
+		begun, release := pooltest.Faults(t, db).BlockCommit()
+		result := make(chan error)
+		go func() { result <- insertIn(t.Context(), db, "a") }()
+		<-begun
+		wantCount(t, db, 0)
+		select {
+		case err := <-result:
+			t.Fatalf("a blocked commit returned: %v", err)
+		default:
+		}
+		release()
+		if err := <-result; err != nil {
+			t.Error(err)
+		}
+		wantCount(t, db, 2)
+	})
 }
 
 func TestACommitOfUnknownOutcomeIsLostOrKept(t *testing.T) {
 	t.Parallel()
-	for _, level := range []pool.Synchronous{pool.SynchronousNormal, pool.SynchronousFull} {
-		for outcome, want := range map[pooltest.Outcome]int64{pooltest.Lost: 0, pooltest.Kept: 1} {
-			db := pooltest.Open(t, itemSchema, pool.Config{Synchronous: level})
-			f := pooltest.Faults(t, db)
-			wantCount(t, db, 0) // a reader that is open sees it too
-			f.LoseCommit(outcome)
-			if err := insert(t.Context(), db, "single"); !errors.Is(err, lido.ErrCommitUnknown) {
-				t.Error(err)
+	onBoth(t, func(t *testing.T, open opener) {
+		for _, level := range []pool.Synchronous{pool.SynchronousNormal, pool.SynchronousFull} {
+			for outcome, want := range map[pooltest.Outcome]int64{pooltest.Lost: 0, pooltest.Kept: 1} {
+				db := open(t, itemSchema, pool.Config{Synchronous: level})
+				f := pooltest.Faults(t, db)
+				wantCount(t, db, 0) // a reader that is open sees it too
+				f.LoseCommit(outcome)
+				if err := insert(t.Context(), db, "single"); !errors.Is(err, lido.ErrCommitUnknown) {
+					t.Error(err)
+				}
+				wantCount(t, db, want)
+				f.LoseCommit(outcome)
+				if err := insertIn(t.Context(), db, "closure"); !errors.Is(err, lido.ErrCommitUnknown) {
+					t.Error(err)
+				}
+				wantCount(t, db, 3*want)
+				if err := insert(t.Context(), db, "after"); err != nil {
+					t.Error(err)
+				}
+				wantCount(t, db, 3*want+1)
 			}
-			wantCount(t, db, want)
-			f.LoseCommit(outcome)
-			if err := insertIn(t.Context(), db, "closure"); !errors.Is(err, lido.ErrCommitUnknown) {
-				t.Error(err)
-			}
-			wantCount(t, db, 3*want)
-			if err := insert(t.Context(), db, "after"); err != nil {
-				t.Error(err)
-			}
-			wantCount(t, db, 3*want+1)
 		}
-	}
+	})
 }
 
 // together starts each write while the writer is held, so that they share a
@@ -356,59 +388,63 @@ func together(t *testing.T, db *pool.DB, writes ...func() error) []error {
 
 func TestAnAbortedGroupIsRunAgain(t *testing.T) {
 	t.Parallel()
-	for struckMember := range 2 { // the closure is the first, or it is what the engine stops
-		db := pooltest.Open(t, itemSchema)
-		struck, _ := pooltest.Faults(t, db).AbortGroup()
-		runs := 0
-		single := func(name string) func() error {
-			return func() error { return insert(t.Context(), db, name) }
-		}
-		writes := []func() error{single("a"), single("b"), single("c")}
-		writes = slices.Insert(writes, struckMember, func() error {
-			return db.Batch(t.Context(), func(ctx context.Context, tx lido.Tx) error {
-				runs++
-				return insert(ctx, tx, "closure")
+	onBoth(t, func(t *testing.T, open opener) {
+		for struckMember := range 2 { // the closure is the first, or it is what the engine stops
+			db := open(t, itemSchema)
+			struck, _ := pooltest.Faults(t, db).AbortGroup()
+			runs := 0
+			single := func(name string) func() error {
+				return func() error { return insert(t.Context(), db, name) }
+			}
+			writes := []func() error{single("a"), single("b"), single("c")}
+			writes = slices.Insert(writes, struckMember, func() error {
+				return db.Batch(t.Context(), func(ctx context.Context, tx lido.Tx) error {
+					runs++
+					return insert(ctx, tx, "closure")
+				})
 			})
-		})
-		errs := together(t, db, writes...)
-		select {
-		case <-struck:
-		default:
-			t.Error("no group was aborted")
+			errs := together(t, db, writes...)
+			select {
+			case <-struck:
+			default:
+				t.Error("no group was aborted")
+			}
+			if runs != 2 {
+				t.Errorf("the closure ran %d times", runs)
+			}
+			if err := errors.Join(errs...); err != nil {
+				t.Error(err)
+			}
+			wantCount(t, db, 4)
 		}
-		if runs != 2 {
-			t.Errorf("the closure ran %d times", runs)
-		}
-		if err := errors.Join(errs...); err != nil {
-			t.Error(err)
-		}
-		wantCount(t, db, 4)
-	}
+	})
 }
 
 func TestAFullDiskFailsEveryWriteOfAGroup(t *testing.T) {
 	t.Parallel()
-	db := pooltest.Open(t, itemSchema)
-	f := pooltest.Faults(t, db)
-	var writes []func() error
-	for i := range 3 {
-		writes = append(writes, func() error { return insert(t.Context(), db, fmt.Sprint(i)) })
-	}
-	free := f.DiskFull()
-	for _, err := range together(t, db, writes...) {
-		if !errors.Is(err, lido.ErrFull) || !errors.Is(err, lido.ErrGroupAborted) {
-			t.Error(err)
+	onBoth(t, func(t *testing.T, open opener) {
+		db := open(t, itemSchema)
+		f := pooltest.Faults(t, db)
+		var writes []func() error
+		for i := range 3 {
+			writes = append(writes, func() error { return insert(t.Context(), db, fmt.Sprint(i)) })
 		}
-	}
-	wantCount(t, db, 0)
-	free()
-	f.LoseCommit(pooltest.Kept)
-	for _, err := range together(t, db, writes...) {
-		if !errors.Is(err, lido.ErrCommitUnknown) {
-			t.Error(err)
+		free := f.DiskFull()
+		for _, err := range together(t, db, writes...) {
+			if !errors.Is(err, lido.ErrFull) || !errors.Is(err, lido.ErrGroupAborted) {
+				t.Error(err)
+			}
 		}
-	}
-	wantCount(t, db, 3)
+		wantCount(t, db, 0)
+		free()
+		f.LoseCommit(pooltest.Kept)
+		for _, err := range together(t, db, writes...) {
+			if !errors.Is(err, lido.ErrCommitUnknown) {
+				t.Error(err)
+			}
+		}
+		wantCount(t, db, 3)
+	})
 }
 
 func TestAProgramThatOpensItsOwnDatabaseIsWithinReach(t *testing.T) {

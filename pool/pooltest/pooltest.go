@@ -56,7 +56,7 @@ func Open(t testing.TB, fsys fs.FS, cfg ...pool.Config) *pool.DB {
 }
 
 // OpenMemory is Open for a database in memory, which has no files and goes with
-// the test. It is examined before it is closed. [Faults] do not reach it.
+// the test. It is examined before it is closed.
 func OpenMemory(t testing.TB, fsys fs.FS, cfg ...pool.Config) *pool.DB {
 	t.Helper()
 	if len(cfg) > 1 {

@@ -52,8 +52,9 @@ type stop struct {
 	met     func()
 }
 
-// reaches finds what of a database can be made to fail, by its path: a program
-// has a file open once.
+// reaches finds what of a database can be made to fail, by the name that its
+// connections open: a program has a file open once, and each database in memory
+// has a name of its own.
 var reaches struct {
 	sync.Mutex
 	byPath map[string]*reach
@@ -68,7 +69,7 @@ func reachOf(path string) *reach {
 // Open is asked for each connection. It implements seam.Seam.
 func (o *opener) Open(path, vfs string) (seam.Hooks, error) {
 	through, err := faultvfs.Register(vfs)
-	if err != nil || path == ":memory:" {
+	if err != nil || path == ":memory:" { // SQLite's own kind, one for each connection
 		return seam.Hooks{VFS: through}, err
 	}
 	reaches.Lock()
