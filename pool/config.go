@@ -136,7 +136,8 @@ type Config struct {
 	// negative never.
 	LeakWarnAge time.Duration
 
-	// StmtCacheCount is how many prepared statements a connection keeps.
+	// StmtCacheCount is how many prepared statements a connection keeps: those
+	// of typed calls, and through package stdlib those whose text comes again.
 	// Default 256.
 	StmtCacheCount int
 

@@ -34,6 +34,7 @@ type recorded struct {
 	rowid   int64
 
 	before struct{ rowid, changes int64 } // what Recall was told
+	once   bool                           // the connection is not to keep the statement
 
 	panicked any // what came out of it on somebody else's goroutine
 }
@@ -195,7 +196,7 @@ func (s *recorded) shared(r *Resource[*sqlite.Conn], _ bool) (err error) {
 // errBeyond, unless maxRows is 0.
 func (s *recorded) runOn(ctx context.Context, c *sqlite.Conn, maxRows int) error {
 	s.rows, s.head, s.columns = s.rows[:0], nil, 0
-	inner, err := c.Prepare(ctx, s.query.SQL)
+	inner, err := prepare(ctx, c, s.query.SQL, s.once)
 	if err != nil {
 		return named(s.query, err)
 	}
@@ -377,6 +378,10 @@ func (s *recorded) Columns() *sqlite.Columns {
 // its caller's last one came to, and not zero; package stdlib tells it.
 func (s *recorded) Recall(rowid, changes int64) { s.before.rowid, s.before.changes = rowid, changes }
 
+// Once says that the text may never come again; package stdlib tells it. See
+// [sqlite.Conn.PrepareOnce].
+func (s *recorded) Once() { s.once = true }
+
 // Fail keeps err as the first mistake, if there is none yet. Once the statement
 // ran, which is committed then, the mistake is one of reading what it returned.
 func (s *recorded) Fail(err error) {
@@ -398,7 +403,7 @@ func (s *recorded) Reset() error {
 		return fmt.Errorf("%s: reset: %w", s.query, lido.ErrClosed)
 	}
 	err := s.unreported()
-	*s = recorded{db: s.db, ctx: s.ctx, query: s.query, params: s.params[:0]}
+	*s = recorded{db: s.db, ctx: s.ctx, query: s.query, params: s.params[:0], once: s.once}
 	return err
 }
 

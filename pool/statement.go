@@ -35,33 +35,73 @@ func (db *DB) PrepareRead(ctx context.Context, q *lido.Query) (lido.Stmt, error)
 	if !q.ReadOnly {
 		return nil, readOnlyError(q)
 	}
-	if db.trace.query != nil {
-		t := db.startQuery(ctx, q)
-		s, err := db.prepareRead(t.ctx, q)
-		return asTraced(t, s, err)
-	}
-	return asStmt(db.prepareRead(ctx, q))
-}
-
-func (db *DB) prepareRead(ctx context.Context, q *lido.Query) (*stmt, error) {
-	r, err := db.acquire(ctx, db.readers, q)
-	if err != nil {
+	s := new(stmt)
+	if err := db.prepareRead(ctx, q, false, s); err != nil {
 		return nil, err
 	}
-	s, err := r.Value().Prepare(ctx, q.SQL)
+	return s, nil
+}
+
+func (db *DB) prepareRead(ctx context.Context, q *lido.Query, once bool, s *stmt) error {
+	if db.trace.query == nil {
+		return db.prepareReadOn(ctx, q, once, s)
+	}
+	t := db.startQuery(ctx, q)
+	if err := db.prepareReadOn(t.ctx, q, once, s); err != nil {
+		t.End(err)
+		return err
+	}
+	s.trace = t
+	return nil
+}
+
+func (db *DB) prepareReadOn(ctx context.Context, q *lido.Query, once bool, s *stmt) error {
+	r, err := db.acquire(ctx, db.readers, q)
+	if err != nil {
+		return err
+	}
+	inner, err := prepare(ctx, r.Value(), q.SQL, once)
 	if err != nil {
 		r.Release()
-		return nil, named(q, err)
+		return named(q, err)
 	}
-	if !s.ReadOnly() {
-		_ = s.Close()
+	if !inner.ReadOnly() {
+		_ = inner.Close()
 		r.Release()
-		return nil, readOnlyError(q)
+		return readOnlyError(q)
 	}
-	s.Query = q.Name
+	inner.Query = q.Name
 	db.reads.Add(1)
 	db.statements.Add(1)
-	return &stmt{Stmt: s, own: r}, nil
+	*s = stmt{Stmt: inner, own: r}
+	return nil
+}
+
+// ReadStmt is a statement of PrepareRead in memory of its caller, who can use it
+// again after Close: package stdlib has one for each of its handles. It must not
+// be copied. Until it is prepared only Open may be called.
+type ReadStmt struct{ stmt }
+
+// Open reports whether the statement was prepared and not closed since.
+func (s *ReadStmt) Open() bool { return s.Stmt != nil && s.Stmt != closedStmt }
+
+// PrepareReadIn is PrepareRead into s, which must not be open. With once the
+// connection does not keep the statement; see [sqlite.Conn.PrepareOnce].
+func (db *DB) PrepareReadIn(ctx context.Context, q *lido.Query, once bool, s *ReadStmt) error {
+	if s.Open() {
+		panic("pool: PrepareReadIn of a statement that is open")
+	}
+	if !q.ReadOnly {
+		return readOnlyError(q)
+	}
+	return db.prepareRead(ctx, q, once, &s.stmt)
+}
+
+func prepare(ctx context.Context, c *sqlite.Conn, sql string, once bool) (*sqlite.Stmt, error) {
+	if once {
+		return c.PrepareOnce(ctx, sql)
+	}
+	return c.Prepare(ctx, sql)
 }
 
 // asTraced is asStmt for a statement whose trace has begun.

@@ -29,7 +29,8 @@ type Conn struct {
 
 	openCount int // statements handed out and not closed
 	cache     stmtCache
-	loose     []*Stmt // handed out and not in the cache
+	loose     []*Stmt  // handed out and not in the cache
+	columns   *Columns // those that were put together last
 	begin     [2]*Stmt
 	commit    *Stmt
 	rollback  *Stmt

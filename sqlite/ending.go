@@ -161,8 +161,7 @@ func (c *Conn) addEffect(a Action, arg1, arg2, database uintptr) {
 	default:
 		return
 	}
-	where := libc.GoString(database)
-	if where == "temp" {
+	if isText(database, "temp") {
 		return
 	}
 	name := libc.GoString(table)
@@ -172,8 +171,8 @@ func (c *Conn) addEffect(a Action, arg1, arg2, database uintptr) {
 		return
 	}
 	e.schema = e.schema || schema
-	if where != "main" {
-		name = where + "." + name
+	if !isText(database, "main") {
+		name = libc.GoString(database) + "." + name
 	}
 	switch {
 	case slices.Contains(e.tables, name):
@@ -190,6 +189,9 @@ func (c *Conn) addEffect(a Action, arg1, arg2, database uintptr) {
 // keepTables takes views and the tables that a virtual table is kept in out of
 // the effects of a statement that was just compiled.
 func (c *Conn) keepTables(e *effects) {
+	if t := &c.open; len(e.tables) == 1 && !t.schema && slices.Contains(t.tables, e.tables[0]) {
+		return // it was found to be a table when it came there
+	}
 	isTable := func(name string) bool {
 		where, table := splitName(name)
 		return c.isTable(where, table) && !c.isShadow(e, name)

@@ -2,8 +2,10 @@ package sqlite
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/libc"
@@ -20,35 +22,42 @@ const progressOps = 1000
 // the collector cannot see a closure that only the engine refers to.
 var handles struct {
 	sync.RWMutex
-	conns     map[uintptr]*Conn
+	// conns is asked some times for each statement that is compiled, on every
+	// processor, and so changed by making another one.
+	conns     atomic.Pointer[map[uintptr]*Conn]
 	callbacks map[uintptr]*callback // by a number of their own
 	last      uintptr
+}
+
+// changeConns is called with the lock held.
+func changeConns(fn func(conns map[uintptr]*Conn)) {
+	conns := make(map[uintptr]*Conn)
+	if before := handles.conns.Load(); before != nil {
+		maps.Copy(conns, *before)
+	}
+	fn(conns)
+	handles.conns.Store(&conns)
 }
 
 func register(c *Conn) {
 	handles.Lock()
 	defer handles.Unlock()
-	if handles.conns == nil {
-		handles.conns = make(map[uintptr]*Conn)
-	}
 	handles.last++
 	c.handle = handles.last
-	handles.conns[c.handle] = c
+	changeConns(func(conns map[uintptr]*Conn) { conns[c.handle] = c })
 }
 
 func unregister(c *Conn) {
 	handles.Lock()
 	defer handles.Unlock()
-	delete(handles.conns, c.handle)
+	changeConns(func(conns map[uintptr]*Conn) { delete(conns, c.handle) })
 	for _, key := range c.callbacks {
 		delete(handles.callbacks, key)
 	}
 }
 
 func connOf(handle uintptr) *Conn {
-	handles.RLock()
-	defer handles.RUnlock()
-	return handles.conns[handle]
+	return (*handles.conns.Load())[handle]
 }
 
 // Interrupt stops what runs on the connection and makes every statement,

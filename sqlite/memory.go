@@ -20,6 +20,19 @@ func bytesAt(p uintptr, n int) []byte { return unsafe.Slice((*byte)(pointer(p)),
 func int32At(p uintptr) int32     { return *(*int32)(pointer(p)) }
 func uintptrAt(p uintptr) uintptr { return *(*uintptr)(pointer(p)) }
 
+// isText reports whether p is text, with a terminating zero; 0 is an empty one.
+func isText(p uintptr, text string) bool {
+	if p == 0 {
+		return text == ""
+	}
+	for i := range len(text) {
+		if b := *(*byte)(pointer(p + uintptr(i))); b == 0 || b != text[i] {
+			return false
+		}
+	}
+	return *(*byte)(pointer(p + uintptr(len(text)))) == 0
+}
+
 // malloc returns n bytes of the engine's memory, or 0.
 func malloc(tls *libc.TLS, n int) uintptr { return lib.Xsqlite3_malloc(tls, int32(n)) }
 

@@ -86,6 +86,18 @@ const (
 //
 // https://www.sqlite.org/c3ref/prepare.html
 func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
+	return c.prepare(ctx, sql, true)
+}
+
+// PrepareOnce is Prepare for a text that may never come again, as one that has
+// values in it: the cache is asked for the statement, but does not keep it. To
+// keep it costs a text that comes once a third of its time, and another
+// statement its place.
+func (c *Conn) PrepareOnce(ctx context.Context, sql string) (*Stmt, error) {
+	return c.prepare(ctx, sql, false)
+}
+
+func (c *Conn) prepare(ctx context.Context, sql string, keep bool) (*Stmt, error) {
 	// A statement that is at hand costs no wait; its first Step looks at ctx.
 	if err := c.alive(); err != nil {
 		return nil, err
@@ -98,14 +110,19 @@ func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 		if err := c.enter(ctx); err != nil {
 			return nil, err
 		}
+		keep = keep && s == nil && c.authorizer == nil
+		var how uint32
+		if keep {
+			how = lib.SQLITE_PREPARE_PERSISTENT
+		}
 		c.sawControl = false
-		fresh, err := c.compile(ctx, sql)
+		fresh, err := c.compile(ctx, sql, how)
 		if err != nil {
 			return nil, err
 		}
 		// Whether control is denied is asked when a statement is compiled, so
 		// that none may be at hand compiled.
-		if s == nil && c.authorizer == nil && !c.sawControl {
+		if keep && !c.sawControl {
 			c.cache.add(fresh)
 		}
 		s = fresh
@@ -119,8 +136,10 @@ func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 	return s, nil
 }
 
-// compile prepares sql without the cache.
-func (c *Conn) compile(ctx context.Context, sql string) (s *Stmt, err error) {
+// compile prepares sql without the cache. how is PERSISTENT for a statement that
+// is kept, whose memory is then not taken from what the engine has at hand for
+// short use, or 0.
+func (c *Conn) compile(ctx context.Context, sql string, how uint32) (s *Stmt, err error) {
 	if err := checkText(sql); err != nil {
 		return nil, err
 	}
@@ -134,11 +153,11 @@ func (c *Conn) compile(ctx context.Context, sql string) (s *Stmt, err error) {
 		return nil, errors.New("sqlite: out of memory")
 	}
 	defer free(c.tls, text)
-	out := malloc(c.tls, 16)
-	defer free(c.tls, out)
+	out := c.tls.Alloc(16)
+	defer c.tls.Free(16)
 	s = &Stmt{conn: c, sql: sql}
 	c.compiling = &s.effects
-	rc := lib.Xsqlite3_prepare_v3(c.tls, c.db, text, int32(len(sql)+1), lib.SQLITE_PREPARE_PERSISTENT, out, out+8)
+	rc := lib.Xsqlite3_prepare_v3(c.tls, c.db, text, int32(len(sql)+1), how, out, out+8)
 	c.compiling = nil
 	if rc != lib.SQLITE_OK {
 		return nil, c.fail(ctx, rc, "")

@@ -82,7 +82,7 @@ func (c *Conn) control(ctx context.Context, kept **Stmt, sql string) (err error)
 	defer func() { c.ctx, c.uninterruptible, c.authorizer = nil, false, authorizer }()
 
 	if *kept == nil {
-		s, err := c.compile(ctx, sql)
+		s, err := c.compile(ctx, sql, lib.SQLITE_PREPARE_PERSISTENT)
 		if err != nil {
 			return err
 		}
