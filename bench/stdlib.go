@@ -48,6 +48,25 @@ var shapes = []shape{
 	{"one row, in a transaction", half, inTx(func(ctx context.Context, tx *sql.Tx, i int64) error {
 		return scanItem(tx.QueryRowContext(ctx, sqlGet, 1+i%items))
 	})},
+	{"SQL used once", equal, each(func(ctx context.Context, db *sql.DB, i int64) error {
+		return scanItem(db.QueryRowContext(ctx, usedOnce(i)))
+	})},
+	{"SQL used once, in a transaction", equal, inTx(func(ctx context.Context, tx *sql.Tx, i int64) error {
+		return scanItem(tx.QueryRowContext(ctx, usedOnce(i)))
+	})},
+	{"inserts used once, 1,000 in a transaction", equal, each(func(ctx context.Context, db *sql.DB, _ int64) error {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		for range 1000 {
+			texts++
+			if _, err := tx.ExecContext(ctx, fmt.Sprintf("INSERT INTO added (name, email, price) VALUES ('a new item of some length', 'someone@example.com', %d)", texts)); err != nil {
+				return errors.Join(err, tx.Rollback())
+			}
+		}
+		return tx.Rollback()
+	})},
 	{"list of 1,000 rows", equal, each(func(ctx context.Context, db *sql.DB, _ int64) error {
 		return want1000(listItems(db.QueryContext(ctx, sqlList)))
 	})},
@@ -122,6 +141,16 @@ var shapes = []shape{
 		}
 		return errors.Join(s.Close(), tx.Rollback())
 	})},
+}
+
+// texts counts the texts that usedOnce has made.
+var texts int64
+
+// usedOnce returns sqlGet with the values in its text, which is another one each
+// time.
+func usedOnce(i int64) string {
+	texts++
+	return fmt.Sprintf("SELECT id, name, email, price FROM items WHERE id = %d AND price >= %d", 1+i%items, -texts)
 }
 
 func nothing() error { return nil }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lidodb/lido/sqlite"
 )
 
 // columnTypes are the optional interfaces that describe columns.
@@ -73,7 +75,7 @@ func (r *rows) ColumnTypeScanType(i int) reflect.Type {
 	if r.stmt == nil || r.end {
 		return r.scanType(i)
 	}
-	return r.scanTypeOf(i, r.value(r.stmt, i))
+	return r.scanTypeOf(i, r.value(r.stmt, i, nil))
 }
 
 // ColumnTypeScanType is that of rows.
@@ -88,7 +90,7 @@ func (h *head) scanTypeOf(i int, v driver.Value) reflect.Type {
 	switch n, isInt := v.(int64); {
 	case v == nil:
 		return reflect.TypeFor[any]()
-	case isInt && h.as[i] == asBool && (n == 0 || n == 1):
+	case isInt && h.columns.Kinds[i] == sqlite.DeclBool && (n == 0 || n == 1):
 		return reflect.TypeFor[bool]()
 	}
 	return reflect.TypeOf(v)
@@ -96,10 +98,10 @@ func (h *head) scanTypeOf(i int, v driver.Value) reflect.Type {
 
 // scanType goes by the declared type alone.
 func (h *head) scanType(i int) reflect.Type {
-	switch h.as[i] {
-	case asTime:
+	switch h.columns.Kinds[i] {
+	case sqlite.DeclTime:
 		return reflect.TypeFor[time.Time]()
-	case asBool:
+	case sqlite.DeclBool:
 		return reflect.TypeFor[bool]()
 	}
 	switch affinityOf(h.columns.DeclTypes[i]) {

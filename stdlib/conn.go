@@ -29,6 +29,8 @@ type conn struct {
 	// changes() ask for, whichever connection that change and they run on.
 	last result
 	plan *plan // of the last text
+
+	reader pool.ReadStmt // for one of the queries whose rows are open
 }
 
 var (
@@ -182,7 +184,13 @@ func (c *conn) prepare(ctx context.Context, l *lease, s statement, args *argumen
 		err := l.Control(ctx, s.text)
 		return nil, c.unsure(l, c.tx == nil && s.commits(), false, err)
 	}
-	st, err := l.Prepare(ctx, s.text)
+	var st *sqlite.Stmt
+	var err error
+	if s.once {
+		st, err = l.PrepareOnce(ctx, s.text)
+	} else {
+		st, err = l.Prepare(ctx, s.text)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -269,10 +277,11 @@ func (c *conn) outcome(st *sqlite.Stmt) result {
 	return c.last
 }
 
-// planOf cuts a text into statements, or finds that done.
-func (c *conn) planOf(text string) *plan {
-	if c.plan == nil || c.plan.text != text {
-		c.plan = c.connector.plans.get(text)
+// planOf cuts a text into statements, or finds that done. again is that of
+// plans.get.
+func (c *conn) planOf(text string, again bool) *plan {
+	if c.plan == nil || c.plan.once || c.plan.text != text {
+		c.plan = c.connector.plans.get(text, again)
 	}
 	return c.plan
 }
@@ -283,7 +292,7 @@ func (c *conn) free() bool { return c.held == nil && c.lost == nil }
 
 // ExecContext runs every statement of query.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	return c.exec(ctx, c.planOf(query), args)
+	return c.exec(ctx, c.planOf(query, false), args)
 }
 
 func (c *conn) exec(ctx context.Context, p *plan, list []driver.NamedValue) (_ driver.Result, err error) {
@@ -324,7 +333,7 @@ func (c *conn) exec(ctx context.Context, p *plan, list []driver.NamedValue) (_ d
 
 // QueryContext runs every statement of query and returns the rows of the last.
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	return c.query(ctx, c.planOf(query), args)
+	return c.query(ctx, c.planOf(query, false), args)
 }
 
 func (c *conn) query(ctx context.Context, p *plan, list []driver.NamedValue) (_ driver.Rows, err error) {
@@ -404,16 +413,13 @@ func (c *conn) queryHere(ctx context.Context, p *plan, list []driver.NamedValue)
 		if !l.own {
 			c.rows++
 		}
-		r := &rows{stmt: st, conn: c, lease: &l, trace: trace, row: row, end: !row}
-		r.describe(st.Columns(), c.connector.declaredTypes)
-		return r, nil
+		return &rows{head: c.head(st.Columns()), stmt: st, row: row, end: !row, on: &borrowed{conn: c, lease: l, trace: trace}}, nil
 	}
-	all := &buffered{}
-	all.describe(st.Columns(), c.connector.declaredTypes)
+	all := &buffered{head: c.head(st.Columns())}
 	for row {
 		trace.Row()
 		values := make([]driver.Value, len(all.columns.Names))
-		all.read(st, values)
+		all.read(st, values, nil)
 		all.rows = append(all.rows, values)
 		if row, err = st.Step(); err != nil {
 			return nil, errors.Join(c.unsure(&l, autocommit, st.ReadOnly(), err), st.Close())

@@ -86,9 +86,10 @@
 //
 // pool.Config.Tracer hears of every statement and transaction, and pool.DB.Stat
 // counts them. (*sql.Conn).Raw hands out a [Conn], which lends the connection of package
-// sqlite. Every statement comes from the statement cache of its connection, so
-// that preparing it in database/sql saves next to nothing; a *sql.Stmt holds no
-// connection. A context that ends interrupts what runs, without a goroutine of
+// sqlite. A text that comes a second time goes into the statement cache of its
+// connection, so that preparing it in database/sql saves next to nothing; one that
+// comes once, as with values written into it, takes nobody's place there. A
+// *sql.Stmt holds no connection, and is in the cache at once. A context that ends interrupts what runs, without a goroutine of
 // its own, and leaves the connection fit for the next.
 //
 // # Errors

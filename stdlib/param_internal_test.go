@@ -75,15 +75,15 @@ func compareParameters(t *testing.T, texts []string) {
 
 func TestOnlySoManyTextsAreKept(t *testing.T) {
 	var k plans
-	p := k.get("SELECT 0")
-	if k.get("SELECT 0") != p {
+	p := k.get("SELECT 0", true)
+	if k.get("SELECT 0", true) != p {
 		t.Error("a text is cut again")
 	}
 	for i := range keptPlans * 2 {
-		k.get("SELECT " + strconv.Itoa(i))
+		k.get("SELECT "+strconv.Itoa(i), true)
 	}
 	long := "SELECT '" + strings.Repeat("x", keptPlanBytes) + "'"
-	if p = k.get(long); k.get(long) == p {
+	if p = k.get(long, true); k.get(long, true) == p {
 		t.Error("a long text is kept")
 	}
 	if len(k.byText) != keptPlans {

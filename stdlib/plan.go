@@ -14,9 +14,13 @@ import (
 type plan struct {
 	text string
 	list []statement
+	one  [1]statement // where list is, of a text with one statement
+	once bool         // the text has not come before, as far as is known
 
-	// What the pool is asked for, of a text with one statement.
-	read, change lido.Query
+	// What the pool is asked for, of a text with one statement; change is nil if
+	// that can be no change.
+	query  lido.Query
+	change *lido.Query
 
 	// writes says that the engine has called the only statement, which looks
 	// like a query, a write.
@@ -25,27 +29,36 @@ type plan struct {
 
 // unnamed stands for the tables that a change writes, which only the engine
 // knows. The pool asks whether there are any.
-const unnamed = "?"
+var unnamed = []string{"?"}
 
-func newPlan(text string) *plan {
-	p := &plan{text: text, list: split(text)}
+func newPlan(text string, once bool) *plan {
+	p := &plan{text: text, once: once}
+	p.list = appendSplit(p.one[:0], text)
+	for i := range p.list {
+		p.list[i].once = once
+	}
 	if len(p.list) == 1 {
-		s := p.list[0]
-		p.read = lido.Query{SQL: s.text, ReadOnly: s.class == classRead}
-		p.change = lido.Query{SQL: s.text, Writes: []string{unnamed}}
+		s := &p.list[0]
+		p.query = lido.Query{SQL: s.text, ReadOnly: s.class == classRead}
+		switch {
+		case s.class == classChange:
+			p.query.Writes = unnamed
+			p.change = &p.query
+		case s.class == classRead && strings.EqualFold(firstWord(s.text), "WITH"):
+			p.change = &lido.Query{SQL: s.text, Writes: unnamed}
+		}
 	}
 	return p
 }
 
 // reads reports that the text is one statement which is a query, as far as is
 // known.
-func (p *plan) reads() bool { return len(p.list) == 1 && p.read.ReadOnly && !p.writes.Load() }
+func (p *plan) reads() bool { return p.query.ReadOnly && !p.writes.Load() }
 
 // changes reports that the text is one statement which inserts, updates or
 // deletes, and so leaves nothing on its connection.
 func (p *plan) changes() bool {
-	return len(p.list) == 1 && (p.list[0].class == classChange ||
-		p.read.ReadOnly && p.writes.Load() && strings.EqualFold(firstWord(p.read.SQL), "WITH"))
+	return p.change != nil && (p.list[0].class == classChange || p.writes.Load())
 }
 
 // numInput is what driver.Stmt.NumInput answers: -1 for several statements,
@@ -67,23 +80,32 @@ const (
 	keptPlanBytes = 16 << 10
 )
 
-// plans keeps the plans of texts. It is safe for concurrent use.
+// plans keeps the plans of texts that have come more than once. It is safe for
+// concurrent use.
 type plans struct {
 	mu     sync.RWMutex
 	byText map[string]*plan // guarded by mu
+	seen   seen
 }
 
-func (k *plans) get(text string) *plan {
-	if len(text) > keptPlanBytes {
-		return newPlan(text)
+// get returns the plan of a text. again says that the text is going to come
+// again, as far as the caller knows.
+func (k *plans) get(text string, again bool) *plan {
+	if len(text) <= keptPlanBytes {
+		k.mu.RLock()
+		p := k.byText[text]
+		k.mu.RUnlock()
+		if p != nil {
+			return p
+		}
 	}
-	k.mu.RLock()
-	p := k.byText[text]
-	k.mu.RUnlock()
-	if p != nil {
+	if !k.seen.before(text) && !again {
+		return newPlan(text, true)
+	}
+	p := newPlan(text, false)
+	if len(text) > keptPlanBytes {
 		return p
 	}
-	p = newPlan(text)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.byText == nil {

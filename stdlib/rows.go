@@ -22,24 +22,19 @@ type source interface {
 	Close() error
 }
 
+// few columns are as many as have room of their own in rows; see box.go.
+const few = 4
+
 // head is what is known of rows before the first one.
 type head struct {
 	columns *sqlite.Columns
-	as      []declared
-	few     [8]declared // as, if the columns are few
-	typed   bool        // integers, too, are read as their column is declared
+	typed   bool // integers, too, are read as their column is declared
+	named   bool // names has been handed out
+	names   [few]string
 }
 
-func (h *head) describe(columns *sqlite.Columns, typed bool) {
-	h.columns, h.typed = columns, typed
-	if n := len(columns.Names); n <= len(h.few) {
-		h.as = h.few[:n]
-	} else {
-		h.as = make([]declared, n)
-	}
-	for i, t := range columns.DeclTypes {
-		h.as[i] = declaredAs(t)
-	}
+func (c *conn) head(columns *sqlite.Columns) head {
+	return head{columns: columns, typed: c.connector.declaredTypes}
 }
 
 // Columns returns the names of the columns, in a slice of the caller's own.
@@ -47,26 +42,36 @@ func (h *head) Columns() []string {
 	if h.columns == nil {
 		return nil
 	}
-	return slices.Clone(h.columns.Names)
+	names := h.columns.Names
+	if h.named || len(names) > few {
+		return slices.Clone(names)
+	}
+	h.named = true
+	return append(h.names[:0], names...)
 }
 
-func (h *head) read(s source, dest []driver.Value) {
+// read copies the current row of s.
+func (h *head) read(s source, dest []driver.Value, b *boxes) {
 	for i := range dest {
-		dest[i] = h.value(s, i)
+		dest[i] = h.value(s, i, b)
 	}
 }
 
 // rows stream from the connection that they hold.
 type rows struct {
 	head
-	stmt source
-	row  bool // the current row has not been read yet
-	end  bool
+	row   bool // the current row has not been read yet
+	end   bool
+	stmt  source
+	on    *borrowed // nil where stmt holds the connection
+	first boxes     // for the first row
+}
 
-	// Where the connection is the conn's own business, as in a transaction;
-	// elsewhere stmt holds it, and is traced by the pool.
+// borrowed is where the connection of rows is the conn's own business, as in a
+// transaction. Elsewhere it is their statement's, which the pool traces.
+type borrowed struct {
 	conn  *conn
-	lease *lease
+	lease lease
 	trace *pool.QueryTrace
 	err   error // of Next
 }
@@ -79,10 +84,8 @@ func (r *rows) Next(dest []driver.Value) error {
 	if !r.row {
 		row, err := r.stmt.Step()
 		if err != nil {
-			r.end, r.err = true, err
-			if r.conn != nil {
-				r.conn.observe(r.lease, statement{class: classRead}, err)
-			}
+			r.end = true
+			r.on.failed(err)
 			return err
 		}
 		if !row {
@@ -91,8 +94,10 @@ func (r *rows) Next(dest []driver.Value) error {
 		}
 	}
 	r.row = false
-	r.trace.Row()
-	r.read(r.stmt, dest)
+	if r.on != nil {
+		r.on.trace.Row()
+	}
+	r.read(r.stmt, dest, &r.first)
 	return nil
 }
 
@@ -115,14 +120,26 @@ func (r *rows) Close() error {
 	}
 	err := r.stmt.Close()
 	r.stmt = nil
-	if r.conn != nil {
-		if !r.lease.own {
-			r.conn.rows--
-		}
-		r.conn.settle(*r.lease)
-	}
-	r.trace.End(errors.Join(r.err, err))
+	r.on.end(err)
 	return err
+}
+
+func (b *borrowed) failed(err error) {
+	if b != nil {
+		b.err = err
+		b.conn.observe(&b.lease, statement{class: classRead}, err)
+	}
+}
+
+func (b *borrowed) end(err error) {
+	if b == nil {
+		return
+	}
+	if !b.lease.own {
+		b.conn.rows--
+	}
+	b.conn.settle(b.lease)
+	b.trace.End(errors.Join(b.err, err))
 }
 
 // buffered rows hold nothing.

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -15,8 +16,11 @@ import (
 
 // read runs a query on a reader.
 func (c *conn) read(ctx context.Context, p *plan, list []driver.NamedValue) (*rows, error) {
-	st, err := c.connector.db.PrepareRead(ctx, &p.read)
-	if err != nil {
+	st := &c.reader
+	if st.Open() { // a *sql.Conn can have several
+		st = new(pool.ReadStmt)
+	}
+	if err := c.connector.db.PrepareReadIn(ctx, &p.query, p.once, st); err != nil {
 		return nil, err
 	}
 	return c.first(ctx, p, list, st)
@@ -49,10 +53,9 @@ func (c *conn) first(ctx context.Context, p *plan, list []driver.NamedValue, st 
 	if err != nil {
 		return nil, closing(st, err)
 	}
-	r := &rows{stmt: st, row: row, end: !row}
 	// The waist has no names for columns, but the pool's statements do.
-	r.describe(st.(interface{ Columns() *sqlite.Columns }).Columns(), c.connector.declaredTypes)
-	return r, nil
+	columns := st.(interface{ Columns() *sqlite.Columns }).Columns()
+	return &rows{head: c.head(columns), stmt: st, row: row, end: !row}, nil
 }
 
 // change runs a change.
@@ -74,12 +77,18 @@ func (c *conn) change(ctx context.Context, p *plan, list []driver.NamedValue) (d
 }
 
 func (c *conn) prepareChange(ctx context.Context, p *plan) (lido.Stmt, error) {
-	st, err := c.connector.db.PrepareWrite(ctx, &p.change)
+	st, err := c.connector.db.PrepareWrite(ctx, p.change)
 	if err != nil {
 		return nil, err
 	}
-	if r, ok := st.(interface{ Recall(rowid, changes int64) }); ok {
+	if r, ok := st.(interface {
+		Recall(rowid, changes int64)
+		Once()
+	}); ok {
 		r.Recall(c.last.rowid, c.last.changes)
+		if p.once {
+			r.Once()
+		}
 	}
 	return st, nil
 }

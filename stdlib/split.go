@@ -26,6 +26,7 @@ type statement struct {
 	class     class
 	params    []string // the names of its parameters, as sqlite3_bind_parameter_name has them
 	returning bool     // it may have a RETURNING clause
+	once      bool     // its text has not come before, as far as is known
 }
 
 // commits reports a statement that can end a transaction with a commit.
@@ -37,20 +38,15 @@ func (s statement) commits() bool {
 func rollsBack(text string) bool { return strings.EqualFold(firstWord(text), "ROLLBACK") }
 
 // firstWord returns the word that the text of a statement begins with.
-func firstWord(text string) string {
-	n := 0
-	for n < len(text) && wordByte(text[n]) {
-		n++
-	}
-	return text[:n]
-}
+func firstWord(text string) string { return text[:word(text)] }
 
 // split cuts text into its statements, as the engine's own sqlite3_complete
 // sees them. Blanks and comments between statements are dropped.
 //
 // https://www.sqlite.org/c3ref/complete.html
-func split(text string) []statement {
-	var out []statement
+func split(text string) []statement { return appendSplit(nil, text) }
+
+func appendSplit(out []statement, text string) []statement {
 	for at := 0; at < len(text); {
 		s, next := scan(text, at)
 		if s.text != "" {
@@ -130,7 +126,7 @@ func scan(text string, at int) (statement, int) {
 			closing = 0
 		}
 		own = own || readsCounters(word)
-		returns = returns || strings.EqualFold(word, "RETURNING")
+		returns = returns || len(word) == len("RETURNING") && strings.EqualFold(word, "RETURNING")
 	}
 	return finish(len(text))
 }
@@ -252,6 +248,8 @@ func token(text string, i int) (tokenKind, int) {
 		return kind, len(text)
 	}
 	switch c := rest[0]; {
+	case c < 0x80 && wordByte(c): // most are words
+		return tokenWord, i + word(rest)
 	case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f':
 		n := 1
 		for n < len(rest) && (rest[n] == ' ' || '\t' <= rest[n] && rest[n] <= '\r') {
@@ -271,13 +269,18 @@ func token(text string, i int) (tokenKind, int) {
 	case c == '[':
 		return until(tokenOther, 1, "]")
 	case wordByte(c):
-		n := 1
-		for n < len(rest) && wordByte(rest[n]) {
-			n++
-		}
-		return tokenWord, i + n
+		return tokenWord, i + word(rest)
 	}
 	return tokenOther, i + 1
+}
+
+// word returns the length of the word that text begins with.
+func word(text string) int {
+	n := 0
+	for n < len(text) && wordByte(text[n]) {
+		n++
+	}
+	return n
 }
 
 func wordByte(c byte) bool {

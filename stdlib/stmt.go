@@ -23,7 +23,7 @@ var (
 // PrepareContext checks that the engine accepts query. The statement is
 // prepared again, from the pool's cache, on the connection it then runs on.
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	p := c.planOf(query)
+	p := c.planOf(query, true)
 	s := &stmt{conn: c, plan: p}
 	// Of several statements later ones may need what the first ones make, and
 	// a PRAGMA may take effect while it is prepared.
@@ -38,7 +38,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 		return s, st.Close()
 	}
 	if p.reads() {
-		st, err := c.connector.db.PrepareRead(ctx, &p.read)
+		st, err := c.connector.db.PrepareRead(ctx, &p.query)
 		if err == nil {
 			return s, st.Close()
 		}

@@ -6,35 +6,8 @@ import (
 	"time"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/sqlite"
 )
-
-// declared is what the declared type of a column makes of its values.
-type declared uint8
-
-const (
-	asStored declared = iota
-	asTime
-	asBool
-)
-
-// declaredAs looks at the declared type alone, without what is in parentheses.
-func declaredAs(declType string) declared {
-	if len(declType) < len("DATE") {
-		return asStored
-	}
-	switch c := declType[0] | 0x20; c { // most columns are neither
-	case 'd', 't', 'b', ' ':
-	default:
-		return asStored
-	}
-	switch name := typeName(declType); {
-	case strings.EqualFold(name, "DATE"), strings.EqualFold(name, "DATETIME"), strings.EqualFold(name, "TIMESTAMP"):
-		return asTime
-	case strings.EqualFold(name, "BOOLEAN"):
-		return asBool
-	}
-	return asStored
-}
 
 // typeName cuts off what a declared type has in parentheses.
 func typeName(declType string) string {
@@ -42,33 +15,33 @@ func typeName(declType string) string {
 	return strings.TrimSpace(name)
 }
 
-// value copies column i of the current row.
-func (h *head) value(s source, i int) driver.Value {
+// value copies column i of the current row, into b if there is room.
+func (h *head) value(s source, i int, b *boxes) driver.Value {
 	switch s.ColumnType(i) {
 	case lido.Integer:
 		n := s.ColumnInt64(i)
 		if !h.typed {
-			return n
+			return b.int64(n)
 		}
-		switch as := h.as[i]; {
-		case as == asBool:
+		switch kind := h.columns.Kinds[i]; {
+		case kind == sqlite.DeclBool:
 			return n != 0
-		case as != asTime:
-			return n
+		case kind != sqlite.DeclTime:
+			return b.int64(n)
 		case n >= 1e12 || n <= -1e12: // the rule of lido.ColumnTime
 			return time.UnixMilli(n).UTC()
 		}
 		return time.Unix(n, 0).UTC()
 	case lido.Float:
-		return s.ColumnFloat64(i)
+		return b.float64(s.ColumnFloat64(i))
 	case lido.Text:
 		text := s.ColumnText(i)
-		if h.as[i] == asTime {
+		if h.columns.Kinds[i] == sqlite.DeclTime {
 			if t, err := lido.ParseTime(text); err == nil {
 				return t
 			}
 		}
-		return text
+		return b.text(text)
 	case lido.Blob:
 		return s.ColumnBlob(i, nil)
 	}
