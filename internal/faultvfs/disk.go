@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	lib "modernc.org/sqlite/lib"
+
+	"github.com/lidodb/lido/internal/vfs"
 )
 
 // Op is what the engine asks of a file, or a set of that.
@@ -229,7 +231,7 @@ func (d *Disk) Recover() {
 		if f.shm != 0 {
 			// Two copies of the header that differ: somebody died while writing.
 			// https://www.sqlite.org/walformat.html#the_wal_index_header
-			first, second := (*byte)(pointer(f.shm+checksumAt)), (*byte)(pointer(f.shm+indexHeaderBytes+checksumAt))
+			first, second := (*byte)(vfs.Pointer(f.shm+checksumAt)), (*byte)(vfs.Pointer(f.shm+indexHeaderBytes+checksumAt))
 			*second = *first + 1
 			return
 		}

@@ -8,6 +8,8 @@ import (
 
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
+
+	"github.com/lidodb/lido/internal/vfs"
 )
 
 // file is one open file. Its connection uses it, one call at a time.
@@ -88,7 +90,7 @@ func (f *file) unregister() {
 }
 
 func fileAt(at uintptr) *file {
-	number := (*handle)(pointer(at)).number
+	number := (*handle)(vfs.Pointer(at)).number
 	files.RLock()
 	defer files.RUnlock()
 	return files.byNumber[number]
@@ -164,7 +166,7 @@ func Failure(op Op) int32 { return ioerr(op) }
 func fileClose(tls *libc.TLS, at uintptr) int32 {
 	f := fileAt(at)
 	f.unregister()
-	return (*(*func(*libc.TLS, uintptr) int32)(funcAt(f.below.FxClose)))(tls, f.parent)
+	return vfs.Func[func(*libc.TLS, uintptr) int32](f.below.FxClose)(tls, f.parent)
 }
 
 func fileRead(tls *libc.TLS, at, buf uintptr, n int32, offset int64) int32 {
@@ -172,11 +174,11 @@ func fileRead(tls *libc.TLS, at, buf uintptr, n int32, offset int64) int32 {
 	code, _ := f.before(Call{Op: Read, Offset: offset, Bytes: int(n)})
 	if code != 0 {
 		if code == lib.SQLITE_IOERR_SHORT_READ {
-			clear(unsafe.Slice((*byte)(pointer(buf)), n)) // as the engine may rely on
+			clear(vfs.Bytes(buf, n)) // as the engine may rely on
 		}
 		return code
 	}
-	return (*(*func(*libc.TLS, uintptr, uintptr, int32, int64) int32)(funcAt(f.below.FxRead)))(tls, f.parent, buf, n, offset)
+	return vfs.Func[func(*libc.TLS, uintptr, uintptr, int32, int64) int32](f.below.FxRead)(tls, f.parent, buf, n, offset)
 }
 
 // Sizes in the WAL.
@@ -192,9 +194,9 @@ func fileWrite(tls *libc.TLS, at, buf uintptr, n int32, offset int64) int32 {
 	c := Call{Op: Write, Offset: offset, Bytes: int(n)}
 	if f.kind == WAL && n == frameHeaderBytes && offset >= walHeaderBytes {
 		// The size of the database after the commit, or 0 in other frames.
-		c.Commit = binary.BigEndian.Uint32(unsafe.Slice((*byte)(pointer(buf)), n)[4:]) != 0
+		c.Commit = binary.BigEndian.Uint32(vfs.Bytes(buf, n)[4:]) != 0
 	}
-	write := *(*func(*libc.TLS, uintptr, uintptr, int32, int64) int32)(funcAt(f.below.FxWrite))
+	write := vfs.Func[func(*libc.TLS, uintptr, uintptr, int32, int64) int32](f.below.FxWrite)
 	code, a := f.before(c)
 	switch {
 	case code == 0:
@@ -217,37 +219,37 @@ func fileWrite(tls *libc.TLS, at, buf uintptr, n int32, offset int64) int32 {
 func fileTruncate(tls *libc.TLS, at uintptr, size int64) int32 {
 	f := fileAt(at)
 	return f.do(Call{Op: Truncate, Offset: size}, func() int32 {
-		return (*(*func(*libc.TLS, uintptr, int64) int32)(funcAt(f.below.FxTruncate)))(tls, f.parent, size)
+		return vfs.Func[func(*libc.TLS, uintptr, int64) int32](f.below.FxTruncate)(tls, f.parent, size)
 	})
 }
 
 func fileSync(tls *libc.TLS, at uintptr, flags int32) int32 {
 	f := fileAt(at)
 	return f.do(Call{Op: Sync}, func() int32 {
-		return (*(*func(*libc.TLS, uintptr, int32) int32)(funcAt(f.below.FxSync)))(tls, f.parent, flags)
+		return vfs.Func[func(*libc.TLS, uintptr, int32) int32](f.below.FxSync)(tls, f.parent, flags)
 	})
 }
 
 func fileSize(tls *libc.TLS, at, size uintptr) int32 {
 	f := fileAt(at)
 	return f.do(Call{Op: Size}, func() int32 {
-		return (*(*func(*libc.TLS, uintptr, uintptr) int32)(funcAt(f.below.FxFileSize)))(tls, f.parent, size)
+		return vfs.Func[func(*libc.TLS, uintptr, uintptr) int32](f.below.FxFileSize)(tls, f.parent, size)
 	})
 }
 
 func fileLock(tls *libc.TLS, at uintptr, level int32) int32 {
 	f := fileAt(at)
 	return f.do(Call{Op: Lock}, func() int32 {
-		return (*(*func(*libc.TLS, uintptr, int32) int32)(funcAt(f.below.FxLock)))(tls, f.parent, level)
+		return vfs.Func[func(*libc.TLS, uintptr, int32) int32](f.below.FxLock)(tls, f.parent, level)
 	})
 }
 
 func fileUnlock(tls *libc.TLS, at uintptr, level int32) int32 {
 	f := fileAt(at)
-	return (*(*func(*libc.TLS, uintptr, int32) int32)(funcAt(f.below.FxUnlock)))(tls, f.parent, level)
+	return vfs.Func[func(*libc.TLS, uintptr, int32) int32](f.below.FxUnlock)(tls, f.parent, level)
 }
 
 func fileCheckReservedLock(tls *libc.TLS, at, out uintptr) int32 {
 	f := fileAt(at)
-	return (*(*func(*libc.TLS, uintptr, uintptr) int32)(funcAt(f.below.FxCheckReservedLock)))(tls, f.parent, out)
+	return vfs.Func[func(*libc.TLS, uintptr, uintptr) int32](f.below.FxCheckReservedLock)(tls, f.parent, out)
 }

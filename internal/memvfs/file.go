@@ -5,6 +5,8 @@ import (
 
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
+
+	"github.com/lidodb/lido/internal/vfs"
 )
 
 // chunkBytes is how much a file grows by.
@@ -53,7 +55,7 @@ func (f *file) pieces(offset int64, n int, do func(piece []byte, at int)) {
 
 func fileRead(_ *libc.TLS, at, buf uintptr, n int32, offset int64) int32 {
 	f := handleOf(at).file
-	out := bytesAt(buf, int(n))
+	out := vfs.Bytes(buf, int(n))
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	there := int(max(0, min(int64(n), f.size-offset)))
@@ -67,7 +69,7 @@ func fileRead(_ *libc.TLS, at, buf uintptr, n int32, offset int64) int32 {
 
 func fileWrite(_ *libc.TLS, at, buf uintptr, n int32, offset int64) int32 {
 	f := handleOf(at).file
-	in := bytesAt(buf, int(n))
+	in := vfs.Bytes(buf, int(n))
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for int64(len(f.chunks))*chunkBytes < offset+int64(n) {
@@ -98,13 +100,13 @@ func fileTruncate(_ *libc.TLS, at uintptr, size int64) int32 {
 func fileSync(*libc.TLS, uintptr, int32) int32 { return lib.SQLITE_OK }
 
 func fileSize(_ *libc.TLS, at, out uintptr) int32 {
-	*(*int64)(pointer(out)) = handleOf(at).file.length()
+	*(*int64)(vfs.Pointer(out)) = handleOf(at).file.length()
 	return lib.SQLITE_OK
 }
 
 func fileClose(tls *libc.TLS, at uintptr) int32 {
 	Abandon(tls, at)
-	*(*slot)(pointer(at)) = slot{}
+	*(*slot)(vfs.Pointer(at)) = slot{}
 	return lib.SQLITE_OK
 }
 
@@ -114,15 +116,19 @@ func Abandon(tls *libc.TLS, at uintptr) {
 	h := handleOf(at)
 	h.file.shm.unmap(tls, h)
 	h.file.locks.unlock(h, lib.SQLITE_LOCK_NONE)
-	h.forget((*slot)(pointer(at)).number)
+	h.forget((*slot)(vfs.Pointer(at)).number)
 }
 
 func fileControl(tls *libc.TLS, _ uintptr, op int32, arg uintptr) int32 {
 	if op != lib.SQLITE_FCNTL_VFSNAME {
 		return lib.SQLITE_NOTFOUND
 	}
-	*(*uintptr)(pointer(arg)) = allocate(tls, uintptr(len(Name)+1)) // the caller frees it
-	copy(bytesAt(*(*uintptr)(pointer(arg)), len(Name)), Name)
+	text := lib.Xsqlite3_malloc(tls, int32(len(Name)+1)) // the caller frees it
+	if text == 0 {
+		return lib.SQLITE_NOMEM
+	}
+	copy(vfs.Bytes(text, len(Name)+1), Name+"\x00")
+	*(*uintptr)(vfs.Pointer(arg)) = text
 	return lib.SQLITE_OK
 }
 

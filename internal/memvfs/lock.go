@@ -5,6 +5,8 @@ import (
 
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
+
+	"github.com/lidodb/lido/internal/vfs"
 )
 
 // locks are those on a database file, by the engine's rules.
@@ -87,6 +89,6 @@ func fileCheckReservedLock(_ *libc.TLS, at, out uintptr) int32 {
 	if l.reserved != nil || l.pending != nil {
 		taken = 1
 	}
-	*(*int32)(pointer(out)) = taken
+	*(*int32)(vfs.Pointer(out)) = taken
 	return lib.SQLITE_OK
 }

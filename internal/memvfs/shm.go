@@ -5,6 +5,8 @@ import (
 
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
+
+	"github.com/lidodb/lido/internal/vfs"
 )
 
 // shm is the memory that the connections to a database share, with its locks:
@@ -30,7 +32,7 @@ func fileShmMap(tls *libc.TLS, at uintptr, region, size, extend int32, out uintp
 		h.mapped = true
 		m.users++
 	}
-	*(*uintptr)(pointer(out)) = 0
+	*(*uintptr)(vfs.Pointer(out)) = 0
 	for len(m.regions) <= int(region) {
 		if extend == 0 {
 			return lib.SQLITE_OK
@@ -39,10 +41,10 @@ func fileShmMap(tls *libc.TLS, at uintptr, region, size, extend int32, out uintp
 		if p == 0 {
 			return lib.SQLITE_NOMEM
 		}
-		clear(bytesAt(p, int(size)))
+		clear(vfs.Bytes(p, int(size)))
 		m.regions = append(m.regions, p)
 	}
-	*(*uintptr)(pointer(out)) = m.regions[region]
+	*(*uintptr)(vfs.Pointer(out)) = m.regions[region]
 	return lib.SQLITE_OK
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
+
+	"github.com/lidodb/lido/internal/vfs"
 )
 
 // Name is the name of the VFS.
@@ -60,46 +62,38 @@ var parent uintptr
 func Register() (name string, err error) { return Name, register() }
 
 var register = sync.OnceValue(func() error {
-	tls := libc.NewTLS()
-	defer tls.Close()
-	if parent = lib.Xsqlite3_vfs_find(tls, 0); parent == 0 {
+	if parent = vfs.Find(""); parent == 0 {
 		return errors.New("memvfs: the platform has no VFS")
 	}
-	// What is not replaced, time and randomness, is the parent's.
-	own := (*lib.Tsqlite3_vfs)(pointer(allocate(tls, unsafe.Sizeof(lib.Tsqlite3_vfs{}))))
-	*own = *(*lib.Tsqlite3_vfs)(pointer(parent))
-	own.FpNext = 0
-	own.FszOsFile = max(own.FszOsFile, int32(unsafe.Sizeof(slot{})))
-	name := allocate(tls, uintptr(len(Name)+1))
-	copy(bytesAt(name, len(Name)), Name)
-	own.FzName = name
-	own.FxOpen = function(vfsOpen)
-	own.FxDelete = function(vfsDelete)
-	own.FxAccess = function(vfsAccess)
-	own.FxFullPathname = function(vfsFullPathname)
-
-	methods = allocate(tls, unsafe.Sizeof(lib.Tsqlite3_io_methods{}))
-	*(*lib.Tsqlite3_io_methods)(pointer(methods)) = lib.Tsqlite3_io_methods{
+	methods = vfs.Methods(lib.Tsqlite3_io_methods{
 		FiVersion:               2, // with shared memory, and without mapped files
-		FxClose:                 function(fileClose),
-		FxRead:                  function(fileRead),
-		FxWrite:                 function(fileWrite),
-		FxTruncate:              function(fileTruncate),
-		FxSync:                  function(fileSync),
-		FxFileSize:              function(fileSize),
-		FxLock:                  function(fileLock),
-		FxUnlock:                function(fileUnlock),
-		FxCheckReservedLock:     function(fileCheckReservedLock),
-		FxFileControl:           function(fileControl),
-		FxSectorSize:            function(fileSectorSize),
-		FxDeviceCharacteristics: function(fileDeviceCharacteristics),
-		FxShmMap:                function(fileShmMap),
-		FxShmLock:               function(fileShmLock),
-		FxShmBarrier:            function(fileShmBarrier),
-		FxShmUnmap:              function(fileShmUnmap),
-	}
-	if rc := lib.Xsqlite3_vfs_register(tls, uintptr(unsafe.Pointer(own)), 0); rc != lib.SQLITE_OK {
-		return fmt.Errorf("memvfs: register: SQLite code %d", rc)
+		FxClose:                 vfs.Function(fileClose),
+		FxRead:                  vfs.Function(fileRead),
+		FxWrite:                 vfs.Function(fileWrite),
+		FxTruncate:              vfs.Function(fileTruncate),
+		FxSync:                  vfs.Function(fileSync),
+		FxFileSize:              vfs.Function(fileSize),
+		FxLock:                  vfs.Function(fileLock),
+		FxUnlock:                vfs.Function(fileUnlock),
+		FxCheckReservedLock:     vfs.Function(fileCheckReservedLock),
+		FxFileControl:           vfs.Function(fileControl),
+		FxSectorSize:            vfs.Function(fileSectorSize),
+		FxDeviceCharacteristics: vfs.Function(fileDeviceCharacteristics),
+		FxShmMap:                vfs.Function(fileShmMap),
+		FxShmLock:               vfs.Function(fileShmLock),
+		FxShmBarrier:            vfs.Function(fileShmBarrier),
+		FxShmUnmap:              vfs.Function(fileShmUnmap),
+	})
+	// What is not replaced, time and randomness, is the parent's.
+	_, err := vfs.Register(Name, parent, func(own *lib.Tsqlite3_vfs) {
+		own.FszOsFile = max(own.FszOsFile, int32(unsafe.Sizeof(slot{})))
+		own.FxOpen = vfs.Function(vfsOpen)
+		own.FxDelete = vfs.Function(vfsDelete)
+		own.FxAccess = vfs.Function(vfsAccess)
+		own.FxFullPathname = vfs.Function(vfsFullPathname)
+	})
+	if err != nil {
+		return fmt.Errorf("memvfs: %w", err)
 	}
 	return nil
 })
@@ -118,7 +112,7 @@ type slot struct {
 const HeldOffset = unsafe.Offsetof(slot{}.shared)
 
 func handleOf(at uintptr) *handle {
-	number := (*slot)(pointer(at)).number
+	number := (*slot)(vfs.Pointer(at)).number
 	files.RLock()
 	defer files.RUnlock()
 	return files.handles[number]
@@ -132,10 +126,10 @@ func isOurs(name uintptr) bool { return strings.HasPrefix(libc.GoString(name), p
 
 func vfsOpen(tls *libc.TLS, _, name, at uintptr, flags int32, outFlags uintptr) int32 {
 	if name == 0 || flags&temporary != 0 || !isOurs(name) {
-		open := *(*func(*libc.TLS, uintptr, uintptr, uintptr, int32, uintptr) int32)(funcAt((*lib.Tsqlite3_vfs)(pointer(parent)).FxOpen))
+		open := vfs.Func[func(*libc.TLS, uintptr, uintptr, uintptr, int32, uintptr) int32]((*lib.Tsqlite3_vfs)(vfs.Pointer(parent)).FxOpen)
 		return open(tls, parent, name, at, flags, outFlags)
 	}
-	s := (*slot)(pointer(at))
+	s := (*slot)(vfs.Pointer(at))
 	*s = slot{} // no methods: the engine does not close what failed to open
 	text := libc.GoString(name)
 	files.Lock()
@@ -156,7 +150,7 @@ func vfsOpen(tls *libc.TLS, _, name, at uintptr, flags int32, outFlags uintptr) 
 	files.handles[files.last] = &handle{file: f, slot: s}
 	*s = slot{methods: methods, number: files.last}
 	if outFlags != 0 {
-		*(*int32)(pointer(outFlags)) = flags
+		*(*int32)(vfs.Pointer(outFlags)) = flags
 	}
 	return lib.SQLITE_OK
 }
@@ -178,7 +172,7 @@ func (h *handle) forget(number uintptr) {
 
 func vfsDelete(tls *libc.TLS, _, name uintptr, syncDir int32) int32 {
 	if !isOurs(name) {
-		remove := *(*func(*libc.TLS, uintptr, uintptr, int32) int32)(funcAt((*lib.Tsqlite3_vfs)(pointer(parent)).FxDelete))
+		remove := vfs.Func[func(*libc.TLS, uintptr, uintptr, int32) int32]((*lib.Tsqlite3_vfs)(vfs.Pointer(parent)).FxDelete)
 		return remove(tls, parent, name, syncDir)
 	}
 	text := libc.GoString(name)
@@ -193,51 +187,28 @@ func vfsDelete(tls *libc.TLS, _, name uintptr, syncDir int32) int32 {
 
 func vfsAccess(tls *libc.TLS, _, name uintptr, flags int32, out uintptr) int32 {
 	if !isOurs(name) {
-		access := *(*func(*libc.TLS, uintptr, uintptr, int32, uintptr) int32)(funcAt((*lib.Tsqlite3_vfs)(pointer(parent)).FxAccess))
+		access := vfs.Func[func(*libc.TLS, uintptr, uintptr, int32, uintptr) int32]((*lib.Tsqlite3_vfs)(vfs.Pointer(parent)).FxAccess)
 		return access(tls, parent, name, flags, out)
 	}
 	found := int32(0)
 	if Bytes(libc.GoString(name)) > 0 {
 		found = 1
 	}
-	*(*int32)(pointer(out)) = found
+	*(*int32)(vfs.Pointer(out)) = found
 	return lib.SQLITE_OK
 }
 
 func vfsFullPathname(tls *libc.TLS, _, name uintptr, n int32, out uintptr) int32 {
 	if !isOurs(name) {
-		fullPathname := *(*func(*libc.TLS, uintptr, uintptr, int32, uintptr) int32)(funcAt((*lib.Tsqlite3_vfs)(pointer(parent)).FxFullPathname))
+		fullPathname := vfs.Func[func(*libc.TLS, uintptr, uintptr, int32, uintptr) int32]((*lib.Tsqlite3_vfs)(vfs.Pointer(parent)).FxFullPathname)
 		return fullPathname(tls, parent, name, n, out)
 	}
 	text := libc.GoString(name)
 	if len(text) >= int(n) {
 		return lib.SQLITE_CANTOPEN
 	}
-	b := bytesAt(out, len(text)+1)
+	b := vfs.Bytes(out, len(text)+1)
 	copy(b, text)
 	b[len(text)] = 0
 	return lib.SQLITE_OK
-}
-
-// pointer turns an address in the engine's memory into a pointer.
-func pointer(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
-
-func bytesAt(p uintptr, n int) []byte { return unsafe.Slice((*byte)(pointer(p)), n) }
-
-// function returns the address under which the engine can call f. Only
-// top-level functions: the collector does not see the engine's copy.
-func function[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&struct{ f F }{f})) }
-
-// funcAt is the way back: what it returns is to be read as a func.
-func funcAt(p uintptr) unsafe.Pointer { return unsafe.Pointer(&struct{ f uintptr }{p}) }
-
-// allocate returns zeroed memory that the collector does not manage and that is
-// never given back.
-func allocate(tls *libc.TLS, n uintptr) uintptr {
-	p := lib.Xsqlite3_malloc(tls, int32(n))
-	if p == 0 {
-		panic("memvfs: out of memory")
-	}
-	clear(bytesAt(p, int(n)))
-	return p
 }
