@@ -66,6 +66,9 @@ type Stmt interface {
 	// ColumnFloat64 reads a number, or text that spells one.
 	ColumnFloat64(i int) float64
 	// ColumnText copies the value as a string; numbers become their text.
+	// Strings of up to 256 bytes may share memory with others of the same
+	// result, at most 1 kB of it: who keeps one of many for long may keep as
+	// much. strings.Clone parts it from the others.
 	ColumnText(i int) string
 	// ColumnBlob appends the bytes of the value to dst and returns the result.
 	// NULL gives nil; an empty blob gives a slice that is not nil.

@@ -192,7 +192,7 @@ func (q *ReadQueries) ListAccounts(ctx context.Context) ([]Account, error) {
 		i.Type = stmt.ColumnText(3)
 		i.Closed = lido.ColumnBool(stmt, 4)
 		i.CreatedAt = lido.ColumnTime(stmt, 5)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -201,7 +201,7 @@ func (q *ReadQueries) ListAccounts(ctx context.Context) ([]Account, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListAccountsSeq is [ReadQueries.ListAccounts] as an iterator. The query
@@ -265,7 +265,7 @@ func (q *ReadQueries) ListAccountsByName(ctx context.Context, names []string) ([
 		i.Type = stmt.ColumnText(3)
 		i.Closed = lido.ColumnBool(stmt, 4)
 		i.CreatedAt = lido.ColumnTime(stmt, 5)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -274,7 +274,7 @@ func (q *ReadQueries) ListAccountsByName(ctx context.Context, names []string) ([
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListAccountsByNameSeq is [ReadQueries.ListAccountsByName] as an iterator. The query
@@ -353,7 +353,7 @@ func (q *ReadQueries) ListAccountsOfType(ctx context.Context, arg ListAccountsOf
 		i.Type = stmt.ColumnText(3)
 		i.Closed = lido.ColumnBool(stmt, 4)
 		i.CreatedAt = lido.ColumnTime(stmt, 5)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -362,7 +362,7 @@ func (q *ReadQueries) ListAccountsOfType(ctx context.Context, arg ListAccountsOf
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListAccountsOfTypeSeq is [ReadQueries.ListAccountsOfType] as an iterator. The query
@@ -436,7 +436,7 @@ func (q *ReadQueries) ListChildren(ctx context.Context, parentID sql.NullInt64) 
 		i.Type = stmt.ColumnText(3)
 		i.Closed = lido.ColumnBool(stmt, 4)
 		i.CreatedAt = lido.ColumnTime(stmt, 5)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -445,7 +445,7 @@ func (q *ReadQueries) ListChildren(ctx context.Context, parentID sql.NullInt64) 
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListChildrenSeq is [ReadQueries.ListChildren] as an iterator. The query

@@ -114,7 +114,7 @@ func (q *ReadQueries) ListAttachmentContents(ctx context.Context) ([]ListAttachm
 		i.Name = stmt.ColumnText(2)
 		i.Sha256 = stmt.ColumnBlob(3, nil)
 		i.Content = stmt.ColumnBlob(4, nil)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -123,7 +123,7 @@ func (q *ReadQueries) ListAttachmentContents(ctx context.Context) ([]ListAttachm
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListAttachmentContentsSeq is [ReadQueries.ListAttachmentContents] as an iterator. The query
@@ -194,7 +194,7 @@ func (q *ReadQueries) ListAttachments(ctx context.Context, transactionID int64) 
 		i.Sha256 = stmt.ColumnBlob(3, nil)
 		i.SizeBytes = stmt.ColumnInt64(4)
 		i.CreatedAt = lido.ColumnTime(stmt, 5)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -203,7 +203,7 @@ func (q *ReadQueries) ListAttachments(ctx context.Context, transactionID int64) 
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListAttachmentsSeq is [ReadQueries.ListAttachments] as an iterator. The query

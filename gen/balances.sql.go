@@ -92,7 +92,7 @@ func (q *ReadQueries) GetSubtreeBalance(ctx context.Context, name string) ([]Get
 		i.Currency = stmt.ColumnText(0)
 		i.Digits = stmt.ColumnInt64(1)
 		i.Amount = stmt.ColumnInt64(2)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -101,7 +101,7 @@ func (q *ReadQueries) GetSubtreeBalance(ctx context.Context, name string) ([]Get
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // GetSubtreeBalanceSeq is [ReadQueries.GetSubtreeBalance] as an iterator. The query
@@ -172,7 +172,7 @@ func (q *ReadQueries) ListBalances(ctx context.Context) ([]ListBalancesRow, erro
 		i.Digits = stmt.ColumnInt64(3)
 		i.Amount = stmt.ColumnInt64(4)
 		i.Postings = stmt.ColumnInt64(5)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -181,7 +181,7 @@ func (q *ReadQueries) ListBalances(ctx context.Context) ([]ListBalancesRow, erro
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListBalancesSeq is [ReadQueries.ListBalances] as an iterator. The query
@@ -259,7 +259,7 @@ func (q *ReadQueries) ListKeptBalances(ctx context.Context) ([]ListKeptBalancesR
 			v.CreatedAt = lido.ColumnTime(stmt, 9)
 			i.Account = &v
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -268,7 +268,7 @@ func (q *ReadQueries) ListKeptBalances(ctx context.Context) ([]ListKeptBalancesR
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListKeptBalancesSeq is [ReadQueries.ListKeptBalances] as an iterator. The query
@@ -359,7 +359,7 @@ func (q *ReadQueries) ListSubtreeBalances(ctx context.Context) ([]ListSubtreeBal
 		i.Currency = stmt.ColumnText(2)
 		i.Digits = stmt.ColumnInt64(3)
 		i.Amount = stmt.ColumnInt64(4)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -368,7 +368,7 @@ func (q *ReadQueries) ListSubtreeBalances(ctx context.Context) ([]ListSubtreeBal
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListSubtreeBalancesSeq is [ReadQueries.ListSubtreeBalances] as an iterator. The query
@@ -437,7 +437,7 @@ func (q *ReadQueries) ListTotalsByType(ctx context.Context) ([]ListTotalsByTypeR
 		i.Currency = stmt.ColumnText(1)
 		i.Digits = stmt.ColumnInt64(2)
 		i.Amount = stmt.ColumnInt64(3)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -446,7 +446,7 @@ func (q *ReadQueries) ListTotalsByType(ctx context.Context) ([]ListTotalsByTypeR
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListTotalsByTypeSeq is [ReadQueries.ListTotalsByType] as an iterator. The query
@@ -517,7 +517,7 @@ func (q *ReadQueries) ListUnbalanced(ctx context.Context) ([]ListUnbalancedRow, 
 		i.Description = stmt.ColumnText(2)
 		i.Currency = stmt.ColumnText(3)
 		i.Amount = stmt.ColumnInt64(4)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -526,7 +526,7 @@ func (q *ReadQueries) ListUnbalanced(ctx context.Context) ([]ListUnbalancedRow, 
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListUnbalancedSeq is [ReadQueries.ListUnbalanced] as an iterator. The query

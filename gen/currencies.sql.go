@@ -105,7 +105,7 @@ func (q *ReadQueries) ListCurrencies(ctx context.Context) ([]Currency, error) {
 		i.Code = stmt.ColumnText(0)
 		i.Digits = stmt.ColumnInt64(1)
 		i.Turnover = stmt.ColumnInt64(2)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -114,7 +114,7 @@ func (q *ReadQueries) ListCurrencies(ctx context.Context) ([]Currency, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListCurrenciesSeq is [ReadQueries.ListCurrencies] as an iterator. The query

@@ -195,7 +195,7 @@ func (q *ReadQueries) ListAllPostings(ctx context.Context) ([]ListAllPostingsRow
 		i.AccountID = stmt.ColumnInt64(3)
 		i.Currency = stmt.ColumnText(4)
 		i.Amount = stmt.ColumnInt64(5)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -204,7 +204,7 @@ func (q *ReadQueries) ListAllPostings(ctx context.Context) ([]ListAllPostingsRow
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListAllPostingsSeq is [ReadQueries.ListAllPostings] as an iterator. The query
@@ -289,7 +289,7 @@ func (q *ReadQueries) ListPostings(ctx context.Context, transactionID int64) ([]
 		i.Currency.Code = stmt.ColumnText(14)
 		i.Currency.Digits = stmt.ColumnInt64(15)
 		i.Currency.Turnover = stmt.ColumnInt64(16)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -298,7 +298,7 @@ func (q *ReadQueries) ListPostings(ctx context.Context, transactionID int64) ([]
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListPostingsSeq is [ReadQueries.ListPostings] as an iterator. The query
@@ -387,7 +387,7 @@ func (q *ReadQueries) ListPostingsOf(ctx context.Context, transactionIds []int64
 		i.Posting.Comment = stmt.ColumnText(7)
 		i.Account = stmt.ColumnText(8)
 		i.Digits = stmt.ColumnInt64(9)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -396,7 +396,7 @@ func (q *ReadQueries) ListPostingsOf(ctx context.Context, transactionIds []int64
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListPostingsOfSeq is [ReadQueries.ListPostingsOf] as an iterator. The query

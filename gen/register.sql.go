@@ -43,7 +43,7 @@ func (q *ReadQueries) ListEntries(ctx context.Context, date string) ([]Entry, er
 		i.AccountType = stmt.ColumnText(6)
 		i.Amount = stmt.ColumnInt64(7)
 		i.Currency = stmt.ColumnText(8)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -52,7 +52,7 @@ func (q *ReadQueries) ListEntries(ctx context.Context, date string) ([]Entry, er
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListEntriesSeq is [ReadQueries.ListEntries] as an iterator. The query
@@ -126,7 +126,7 @@ func (q *ReadQueries) ListMonths(ctx context.Context) ([]ListMonthsRow, error) {
 		i.Currency = stmt.ColumnText(1)
 		i.Income = stmt.ColumnInt64(2)
 		i.Expense = stmt.ColumnInt64(3)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -135,7 +135,7 @@ func (q *ReadQueries) ListMonths(ctx context.Context) ([]ListMonthsRow, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListMonthsSeq is [ReadQueries.ListMonths] as an iterator. The query
@@ -244,7 +244,7 @@ func (q *ReadQueries) ListRegister(ctx context.Context, arg ListRegisterParams) 
 		i.Currency = stmt.ColumnText(7)
 		i.Digits = stmt.ColumnInt64(8)
 		i.Balance = stmt.ColumnInt64(9)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -253,7 +253,7 @@ func (q *ReadQueries) ListRegister(ctx context.Context, arg ListRegisterParams) 
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListRegisterSeq is [ReadQueries.ListRegister] as an iterator. The query

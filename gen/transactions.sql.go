@@ -280,7 +280,7 @@ func (q *ReadQueries) ListTags(ctx context.Context) ([]ListTagsRow, error) {
 		i.Uses = stmt.ColumnInt64(1)
 		i.FirstDate = stmt.ColumnText(2)
 		i.LastDate = stmt.ColumnText(3)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -289,7 +289,7 @@ func (q *ReadQueries) ListTags(ctx context.Context) ([]ListTagsRow, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListTagsSeq is [ReadQueries.ListTags] as an iterator. The query
@@ -368,7 +368,7 @@ func (q *ReadQueries) ListTransactions(ctx context.Context, arg ListTransactions
 			i.IdempotencyKey = sql.NullString{String: stmt.ColumnText(9), Valid: true}
 		}
 		i.RequestHash = stmt.ColumnBlob(10, nil)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -377,7 +377,7 @@ func (q *ReadQueries) ListTransactions(ctx context.Context, arg ListTransactions
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListTransactionsSeq is [ReadQueries.ListTransactions] as an iterator. The query
@@ -473,7 +473,7 @@ func (q *ReadQueries) ListTransactionsBetween(ctx context.Context, arg ListTrans
 			i.IdempotencyKey = sql.NullString{String: stmt.ColumnText(9), Valid: true}
 		}
 		i.RequestHash = stmt.ColumnBlob(10, nil)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -482,7 +482,7 @@ func (q *ReadQueries) ListTransactionsBetween(ctx context.Context, arg ListTrans
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListTransactionsBetweenSeq is [ReadQueries.ListTransactionsBetween] as an iterator. The query
@@ -576,7 +576,7 @@ func (q *ReadQueries) ListTransactionsByTag(ctx context.Context, arg ListTransac
 			i.IdempotencyKey = sql.NullString{String: stmt.ColumnText(9), Valid: true}
 		}
 		i.RequestHash = stmt.ColumnBlob(10, nil)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -585,7 +585,7 @@ func (q *ReadQueries) ListTransactionsByTag(ctx context.Context, arg ListTransac
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListTransactionsByTagSeq is [ReadQueries.ListTransactionsByTag] as an iterator. The query
@@ -742,7 +742,7 @@ func (q *ReadQueries) SearchTransactions(ctx context.Context, arg SearchTransact
 			i.IdempotencyKey = sql.NullString{String: stmt.ColumnText(9), Valid: true}
 		}
 		i.RequestHash = stmt.ColumnBlob(10, nil)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -751,7 +751,7 @@ func (q *ReadQueries) SearchTransactions(ctx context.Context, arg SearchTransact
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SearchTransactionsSeq is [ReadQueries.SearchTransactions] as an iterator. The query

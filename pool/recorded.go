@@ -294,6 +294,14 @@ func (s *recorded) unreadable(i int, v *value, as string) {
 	s.Fail(convert.Refusal(i, s.columns, s.head.Names[i], v.kind, as))
 }
 
+// ExpectedRows returns how many rows there are. lido.Append asks for it.
+func (s *recorded) ExpectedRows() int {
+	if s.columns == 0 {
+		return 0
+	}
+	return len(s.rows) / s.columns
+}
+
 // ColumnType returns the storage class of column i.
 func (s *recorded) ColumnType(i int) lido.Type { return s.current(i).kind }
 

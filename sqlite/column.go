@@ -129,6 +129,10 @@ func (s *Stmt) ColumnFloat64(i int) float64 {
 
 // ColumnText copies the value as a string. The bytes of text and blobs are
 // copied as they are; numbers become their text.
+//
+// Strings of up to 256 bytes may share memory with others of the same run, at
+// most 1 kB: who keeps one of them for long may keep as much. strings.Clone
+// parts it from the others.
 func (s *Stmt) ColumnText(i int) string {
 	c := s.cell(i)
 	if kind(c) == lido.Null {
@@ -140,7 +144,7 @@ func (s *Stmt) ColumnText(i int) string {
 
 func (s *Stmt) text(c *cell, i int) string {
 	if c.Fflags&lib.MEM_Str != 0 && c.Fenc == lib.SQLITE_UTF8 {
-		return string(bytesAt(c.Fz, int(c.Fn)))
+		return s.string(bytesAt(c.Fz, int(c.Fn)))
 	}
 	// A number, a blob, or text of a database in UTF-16: the engine converts.
 	p := lib.Xsqlite3_column_text(s.conn.tls, s.stmt, int32(i))
@@ -148,6 +152,50 @@ func (s *Stmt) text(c *cell, i int) string {
 		return ""
 	}
 	return string(bytesAt(p, int(lib.Xsqlite3_column_bytes(s.conn.tls, s.stmt, int32(i)))))
+}
+
+// Strings up to maxShared bytes are put together into blocks of up to
+// maxBlock bytes: of allocations, a list of short ones is mostly made.
+const (
+	maxShared = 256
+	maxBlock  = 1024
+)
+
+// string copies b.
+func (s *Stmt) string(b []byte) string {
+	n := len(b)
+	if n > cap(s.block)-len(s.block) {
+		if n > maxShared {
+			return string(b)
+		}
+		s.newBlock(n)
+	}
+	at := len(s.block)
+	s.block = append(s.block, b...)
+	return unsafe.String(unsafe.SliceData(s.block[at:]), n)
+}
+
+// newBlock begins a block with room for n bytes at least. The first is as large
+// as the text of the row; the others are each twice as large as the one before.
+func (s *Stmt) newBlock(n int) {
+	size := 2 * cap(s.block)
+	if size == 0 {
+		size = s.rowText()
+	}
+	s.block = make([]byte, 0, max(n, min(size, maxBlock)))
+}
+
+// rowText is how many bytes of text in the current row may go into a block.
+func (s *Stmt) rowText() (n int) {
+	for i := 0; ; i++ {
+		c := s.cell(i)
+		if c == nil {
+			return n
+		}
+		if c.Fflags&lib.MEM_Str != 0 && c.Fn <= maxShared {
+			n += int(c.Fn)
+		}
+	}
 }
 
 // ColumnBlob appends the bytes of the value to dst. NULL gives nil; an empty

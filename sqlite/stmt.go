@@ -37,6 +37,8 @@ type Stmt struct {
 	changed  int64
 	total    int64 // total_changes before the first step
 	rowid    int64
+	rows     int // of this run
+	expected int // as ExpectedRows
 
 	// Short values are bound from this block, which lives as long as the
 	// statement; longer ones get memory of their own, named in large.
@@ -51,6 +53,8 @@ type Stmt struct {
 	run        uint32
 	bound      []uint32
 	boundCount int
+
+	block []byte // of Go's memory, where strings of this run are put together
 
 	columns   *Columns // as of compilation columnsOf
 	columnsOf uint32
@@ -261,9 +265,11 @@ func (s *Stmt) Step() (row bool, err error) {
 	c.ctx, c.compiling = nil, nil
 	switch rc {
 	case lib.SQLITE_ROW:
+		s.rows++
 		return true, nil
 	case lib.SQLITE_DONE:
 		s.phase = finished
+		s.expect()
 		if !s.readOnly {
 			s.changed = 0
 			if db(c).FnTotalChange != s.total {
@@ -330,6 +336,21 @@ func (s *Stmt) Changes() int64 { return s.changed }
 // statement ended.
 func (s *Stmt) LastInsertID() int64 { return s.rowid }
 
+// ExpectedRows returns how many rows the statement can be expected to have: as
+// many as the last time it ran to its end, a few more if they become more from
+// time to time, or 0. lido.Append asks for it.
+func (s *Stmt) ExpectedRows() int { return s.expected }
+
+// expect learns from the rows of this run.
+func (s *Stmt) expect() {
+	switch {
+	case s.expected > 0 && s.rows > s.expected:
+		s.expected = s.rows + s.rows/16
+	case s.expected == 0 || s.rows < s.expected-s.expected/8:
+		s.expected = s.rows
+	}
+}
+
 // Fail keeps err as the first mistake, if there is none yet.
 func (s *Stmt) Fail(err error) {
 	if s.err == nil && s.phase != closed {
@@ -359,8 +380,9 @@ func (s *Stmt) rewind() (err error) {
 		err = s.err
 	}
 	s.err, s.reported = nil, false
+	s.block = nil
 	s.run++
-	s.boundCount = 0
+	s.rows, s.boundCount = 0, 0
 	if s.conn.faulted || s.stmt == 0 {
 		return err
 	}

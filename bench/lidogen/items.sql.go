@@ -95,7 +95,7 @@ func (q *ReadQueries) ListItems(ctx context.Context, limit int64) ([]Item, error
 		i.Name = stmt.ColumnText(1)
 		i.Email = stmt.ColumnText(2)
 		i.Price = stmt.ColumnInt64(3)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -104,7 +104,7 @@ func (q *ReadQueries) ListItems(ctx context.Context, limit int64) ([]Item, error
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListItemsSeq is [ReadQueries.ListItems] as an iterator. The query

@@ -195,9 +195,9 @@ func (m *method) manyBody() {
 	}
 	m.printf("row, err := stmt.Step()\nfor row && err == nil {\n")
 	m.row()
-	m.printf("items = append(items, %s)\nrow, err = stmt.Step()\n}\n", m.handedOver())
+	m.printf("items = lido.Append(stmt, items, %s)\nrow, err = stmt.Step()\n}\n", m.handedOver())
 	m.printf("if err != nil {\n%s\n}\n", leave)
-	m.printf("if err := stmt.Close(); err != nil {\n%s\n}\nreturn items, nil\n", leave)
+	m.printf("if err := stmt.Close(); err != nil {\n%s\n}\nreturn lido.Trim(items), nil\n", leave)
 }
 
 // handedOver is a row as the method gives it to its caller.

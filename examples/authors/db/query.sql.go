@@ -146,7 +146,7 @@ func (q *ReadQueries) ListAuthors(ctx context.Context) ([]Author, error) {
 		if stmt.ColumnType(3) != lido.Null {
 			i.Born = sql.NullInt64{Int64: stmt.ColumnInt64(3), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -155,7 +155,7 @@ func (q *ReadQueries) ListAuthors(ctx context.Context) ([]Author, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListAuthorsSeq is [ReadQueries.ListAuthors] as an iterator. The query

@@ -58,7 +58,7 @@ func (q *ReadQueries) AuthorsWithBooks(ctx context.Context) ([]AuthorsWithBooksR
 			v.Tags = stmt.ColumnBlob(9, nil)
 			i.Book = &v
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -67,7 +67,7 @@ func (q *ReadQueries) AuthorsWithBooks(ctx context.Context) ([]AuthorsWithBooksR
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // AuthorsWithBooksSeq is [ReadQueries.AuthorsWithBooks] as an iterator. The query
@@ -148,7 +148,7 @@ func (q *ReadQueries) BooksByTags(ctx context.Context, tags []interface{}) ([]Bo
 		i.Author = stmt.ColumnText(2)
 		i.Isbn = stmt.ColumnText(3)
 		i.Tags = stmt.ColumnBlob(4, nil)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -157,7 +157,7 @@ func (q *ReadQueries) BooksByTags(ctx context.Context, tags []interface{}) ([]Bo
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // BooksByTagsSeq is [ReadQueries.BooksByTags] as an iterator. The query
@@ -224,7 +224,7 @@ func (q *ReadQueries) BooksByTitleYear(ctx context.Context, arg BooksByTitleYear
 		i.Year = stmt.ColumnInt64(5)
 		i.Available = lido.ColumnTime(stmt, 6)
 		i.Tags = stmt.ColumnBlob(7, nil)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -233,7 +233,7 @@ func (q *ReadQueries) BooksByTitleYear(ctx context.Context, arg BooksByTitleYear
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // BooksByTitleYearSeq is [ReadQueries.BooksByTitleYear] as an iterator. The query

@@ -61,7 +61,7 @@ func (q *ReadQueries) ListCities(ctx context.Context) ([]City, error) {
 		var i City
 		i.Slug = stmt.ColumnText(0)
 		i.Name = stmt.ColumnText(1)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -70,7 +70,7 @@ func (q *ReadQueries) ListCities(ctx context.Context) ([]City, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListCitiesSeq is [ReadQueries.ListCities] as an iterator. The query

@@ -164,7 +164,7 @@ func (q *ReadQueries) ListVenues(ctx context.Context, arg ListVenuesParams) ([]V
 		if stmt.ColumnType(7) != lido.Null {
 			i.OpenedOn = sql.NullTime{Time: lido.ColumnTime(stmt, 7), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -173,7 +173,7 @@ func (q *ReadQueries) ListVenues(ctx context.Context, arg ListVenuesParams) ([]V
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListVenuesSeq is [ReadQueries.ListVenues] as an iterator. The query
@@ -276,7 +276,7 @@ func (q *ReadQueries) VenuesByCity(ctx context.Context) ([]VenuesByCityRow, erro
 		i.Name = stmt.ColumnText(1)
 		i.Venues = stmt.ColumnInt64(2)
 		i.Seats = stmt.ColumnInt64(3)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -285,7 +285,7 @@ func (q *ReadQueries) VenuesByCity(ctx context.Context) ([]VenuesByCityRow, erro
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // VenuesByCitySeq is [ReadQueries.VenuesByCity] as an iterator. The query

@@ -199,7 +199,7 @@ func (q *ReadQueries) ListBooks(ctx context.Context) ([]ListBooksRow, error) {
 			i.LentTo = sql.NullString{String: stmt.ColumnText(3), Valid: true}
 		}
 		i.Author = stmt.ColumnText(4)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -208,7 +208,7 @@ func (q *ReadQueries) ListBooks(ctx context.Context) ([]ListBooksRow, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListBooksSeq is [ReadQueries.ListBooks] as an iterator. The query

@@ -213,7 +213,7 @@ func (q *ReadQueries) Arrows(ctx context.Context, c json.RawMessage) ([]ArrowsRo
 		var i ArrowsRow
 		i.A = lido.ColumnAny(stmt, 0)
 		i.B = lido.ColumnAny(stmt, 1)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -222,7 +222,7 @@ func (q *ReadQueries) Arrows(ctx context.Context, c json.RawMessage) ([]ArrowsRo
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ArrowsSeq is [ReadQueries.Arrows] as an iterator. The query
@@ -350,7 +350,7 @@ func (q *ReadQueries) BooksAndAuthors(ctx context.Context) ([]BooksAndAuthorsRow
 		if stmt.ColumnType(11) != lido.Null {
 			i.Author.Born = sql.NullInt64{Int64: stmt.ColumnInt64(11), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -359,7 +359,7 @@ func (q *ReadQueries) BooksAndAuthors(ctx context.Context) ([]BooksAndAuthorsRow
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // BooksAndAuthorsSeq is [ReadQueries.BooksAndAuthors] as an iterator. The query
@@ -441,7 +441,7 @@ func (q *ReadQueries) BooksLeft(ctx context.Context) ([]BooksLeftRow, error) {
 		if stmt.ColumnType(2) != lido.Null {
 			i.Author = sql.NullInt64{Int64: stmt.ColumnInt64(2), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -450,7 +450,7 @@ func (q *ReadQueries) BooksLeft(ctx context.Context) ([]BooksLeftRow, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // BooksLeftSeq is [ReadQueries.BooksLeft] as an iterator. The query
@@ -504,7 +504,7 @@ func (q *ReadQueries) ByIDsInJSON(ctx context.Context, ids interface{}) ([]strin
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -513,7 +513,7 @@ func (q *ReadQueries) ByIDsInJSON(ctx context.Context, ids interface{}) ([]strin
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ByIDsInJSONSeq is [ReadQueries.ByIDsInJSON] as an iterator. The query
@@ -585,7 +585,7 @@ func (q *ReadQueries) Chain(ctx context.Context, arg ChainParams) ([]ChainRow, e
 		if stmt.ColumnType(2) != lido.Null {
 			i.Name = sql.NullString{String: stmt.ColumnText(2), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -594,7 +594,7 @@ func (q *ReadQueries) Chain(ctx context.Context, arg ChainParams) ([]ChainRow, e
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ChainSeq is [ReadQueries.Chain] as an iterator. The query
@@ -649,7 +649,7 @@ func (q *ReadQueries) CountUp(ctx context.Context, top interface{}) ([]interface
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := lido.ColumnAny(stmt, 0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -658,7 +658,7 @@ func (q *ReadQueries) CountUp(ctx context.Context, top interface{}) ([]interface
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // CountUpSeq is [ReadQueries.CountUp] as an iterator. The query
@@ -783,7 +783,7 @@ func (q *ReadQueries) Filled(ctx context.Context) ([]FilledRow, error) {
 		i.Born = lido.ColumnAny(stmt, 3)
 		i.FirstTitle = stmt.ColumnText(4)
 		i.Books = stmt.ColumnInt64(5)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -792,7 +792,7 @@ func (q *ReadQueries) Filled(ctx context.Context) ([]FilledRow, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // FilledSeq is [ReadQueries.Filled] as an iterator. The query
@@ -889,7 +889,7 @@ func (q *ReadQueries) JSONEach(ctx context.Context, id int64) ([]JSONEachRow, er
 		var i JSONEachRow
 		i.Key = lido.ColumnAny(stmt, 0)
 		i.Value = lido.ColumnAny(stmt, 1)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -898,7 +898,7 @@ func (q *ReadQueries) JSONEach(ctx context.Context, id int64) ([]JSONEachRow, er
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // JSONEachSeq is [ReadQueries.JSONEach] as an iterator. The query
@@ -970,7 +970,7 @@ func (q *ReadQueries) MatchRanked(ctx context.Context, arg MatchRankedParams) ([
 		i.Title = lido.ColumnAny(stmt, 1)
 		i.Extract = lido.ColumnAny(stmt, 2)
 		i.Score = lido.ColumnAny(stmt, 3)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -979,7 +979,7 @@ func (q *ReadQueries) MatchRanked(ctx context.Context, arg MatchRankedParams) ([
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // MatchRankedSeq is [ReadQueries.MatchRanked] as an iterator. The query
@@ -1035,7 +1035,7 @@ func (q *ReadQueries) MatchTable(ctx context.Context, dollar_1 interface{}) ([]s
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -1044,7 +1044,7 @@ func (q *ReadQueries) MatchTable(ctx context.Context, dollar_1 interface{}) ([]s
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // MatchTableSeq is [ReadQueries.MatchTable] as an iterator. The query
@@ -1202,7 +1202,7 @@ func (q *ReadQueries) Ranked(ctx context.Context) ([]RankedRow, error) {
 			i.Total = sql.NullFloat64{Float64: stmt.ColumnFloat64(2), Valid: true}
 		}
 		i.Previous = lido.ColumnAny(stmt, 3)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -1211,7 +1211,7 @@ func (q *ReadQueries) Ranked(ctx context.Context) ([]RankedRow, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // RankedSeq is [ReadQueries.Ranked] as an iterator. The query
@@ -1326,7 +1326,7 @@ func (q *Queries) Reprice(ctx context.Context, arg RepriceParams) ([]RepriceRow,
 		i.ID = stmt.ColumnInt64(0)
 		i.Title = stmt.ColumnText(1)
 		i.Upper = stmt.ColumnText(2)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -1335,7 +1335,7 @@ func (q *Queries) Reprice(ctx context.Context, arg RepriceParams) ([]RepriceRow,
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // RepriceSeq is [Queries.Reprice] as an iterator. The query
@@ -1487,7 +1487,7 @@ func (q *ReadQueries) Running(ctx context.Context) ([]RunningRow, error) {
 		if stmt.ColumnType(1) != lido.Null {
 			i.Total = sql.NullFloat64{Float64: stmt.ColumnFloat64(1), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -1496,7 +1496,7 @@ func (q *ReadQueries) Running(ctx context.Context) ([]RunningRow, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // RunningSeq is [ReadQueries.Running] as an iterator. The query
@@ -1568,7 +1568,7 @@ func (q *ReadQueries) ShapesBy(ctx context.Context, arg ShapesByParams) ([]Shape
 		if stmt.ColumnType(2) != lido.Null {
 			i.C = sql.NullString{String: stmt.ColumnText(2), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -1577,7 +1577,7 @@ func (q *ReadQueries) ShapesBy(ctx context.Context, arg ShapesByParams) ([]Shape
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ShapesBySeq is [ReadQueries.ShapesBy] as an iterator. The query
@@ -1647,7 +1647,7 @@ func (q *ReadQueries) TableInfo(ctx context.Context, tbl interface{}) ([]TableIn
 		var i TableInfoRow
 		i.Name = lido.ColumnAny(stmt, 0)
 		i.Type = lido.ColumnAny(stmt, 1)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -1656,7 +1656,7 @@ func (q *ReadQueries) TableInfo(ctx context.Context, tbl interface{}) ([]TableIn
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // TableInfoSeq is [ReadQueries.TableInfo] as an iterator. The query

@@ -124,7 +124,7 @@ func (q *ReadQueries) ByRange(ctx context.Context, range_ sql.NullInt64) ([]sql.
 		if stmt.ColumnType(0) != lido.Null {
 			i = sql.NullString{String: stmt.ColumnText(0), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -133,7 +133,7 @@ func (q *ReadQueries) ByRange(ctx context.Context, range_ sql.NullInt64) ([]sql.
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ByRangeSeq is [ReadQueries.ByRange] as an iterator. The query
@@ -195,7 +195,7 @@ func (q *ReadQueries) ByType(ctx context.Context, type_ sql.NullString) ([]sql.N
 		if stmt.ColumnType(0) != lido.Null {
 			i = sql.NullString{String: stmt.ColumnText(0), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -204,7 +204,7 @@ func (q *ReadQueries) ByType(ctx context.Context, type_ sql.NullString) ([]sql.N
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ByTypeSeq is [ReadQueries.ByType] as an iterator. The query
@@ -310,7 +310,7 @@ func (q *ReadQueries) OddNames(ctx context.Context) ([]OddNamesRow, error) {
 			i.Column3 = sql.NullString{String: stmt.ColumnText(2), Valid: true}
 		}
 		i.Column4 = stmt.ColumnInt64(3)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -319,7 +319,7 @@ func (q *ReadQueries) OddNames(ctx context.Context) ([]OddNamesRow, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // OddNamesSeq is [ReadQueries.OddNames] as an iterator. The query
@@ -458,7 +458,7 @@ func (q *ReadQueries) Orders(ctx context.Context, arg OrdersParams) ([]OrdersRow
 		if stmt.ColumnType(5) != lido.Null {
 			i.Range = sql.NullInt64{Int64: stmt.ColumnInt64(5), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -467,7 +467,7 @@ func (q *ReadQueries) Orders(ctx context.Context, arg OrdersParams) ([]OrdersRow
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // OrdersSeq is [ReadQueries.Orders] as an iterator. The query
@@ -554,7 +554,7 @@ func (q *ReadQueries) OwnVariables(ctx context.Context, arg OwnVariablesParams) 
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -563,7 +563,7 @@ func (q *ReadQueries) OwnVariables(ctx context.Context, arg OwnVariablesParams) 
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // OwnVariablesSeq is [ReadQueries.OwnVariables] as an iterator. The query
@@ -633,7 +633,7 @@ func (q *ReadQueries) SameNames(ctx context.Context) ([]SameNamesRow, error) {
 		i.ID_2 = stmt.ColumnInt64(1)
 		i.ID_3 = stmt.ColumnText(2)
 		i.Title = stmt.ColumnText(3)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -642,7 +642,7 @@ func (q *ReadQueries) SameNames(ctx context.Context) ([]SameNamesRow, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SameNamesSeq is [ReadQueries.SameNames] as an iterator. The query

@@ -151,7 +151,7 @@ func (q *ReadQueries) SliceBetween(ctx context.Context, arg SliceBetweenParams) 
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -160,7 +160,7 @@ func (q *ReadQueries) SliceBetween(ctx context.Context, arg SliceBetweenParams) 
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceBetweenSeq is [ReadQueries.SliceBetween] as an iterator. The query
@@ -253,7 +253,7 @@ func (q *Queries) SliceDelete(ctx context.Context, arg SliceDeleteParams) ([]int
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnInt64(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -262,7 +262,7 @@ func (q *Queries) SliceDelete(ctx context.Context, arg SliceDeleteParams) ([]int
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceDeleteSeq is [Queries.SliceDelete] as an iterator. The query
@@ -323,7 +323,7 @@ func (q *ReadQueries) SliceFirst(ctx context.Context, arg SliceFirstParams) ([]s
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -332,7 +332,7 @@ func (q *ReadQueries) SliceFirst(ctx context.Context, arg SliceFirstParams) ([]s
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceFirstSeq is [ReadQueries.SliceFirst] as an iterator. The query
@@ -399,7 +399,7 @@ func (q *ReadQueries) SliceInCTE(ctx context.Context, arg SliceInCTEParams) ([]s
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -408,7 +408,7 @@ func (q *ReadQueries) SliceInCTE(ctx context.Context, arg SliceInCTEParams) ([]s
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceInCTESeq is [ReadQueries.SliceInCTE] as an iterator. The query
@@ -478,7 +478,7 @@ func (q *ReadQueries) SliceInSubquery(ctx context.Context, arg SliceInSubqueryPa
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -487,7 +487,7 @@ func (q *ReadQueries) SliceInSubquery(ctx context.Context, arg SliceInSubqueryPa
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceInSubquerySeq is [ReadQueries.SliceInSubquery] as an iterator. The query
@@ -556,7 +556,7 @@ func (q *ReadQueries) SliceLast(ctx context.Context, arg SliceLastParams) ([]str
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -565,7 +565,7 @@ func (q *ReadQueries) SliceLast(ctx context.Context, arg SliceLastParams) ([]str
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceLastSeq is [ReadQueries.SliceLast] as an iterator. The query
@@ -620,7 +620,7 @@ func (q *ReadQueries) SliceNot(ctx context.Context, authors []sql.NullInt64) ([]
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -629,7 +629,7 @@ func (q *ReadQueries) SliceNot(ctx context.Context, authors []sql.NullInt64) ([]
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceNotSeq is [ReadQueries.SliceNot] as an iterator. The query
@@ -691,7 +691,7 @@ func (q *ReadQueries) SliceOfEverything(ctx context.Context, arg SliceOfEverythi
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -700,7 +700,7 @@ func (q *ReadQueries) SliceOfEverything(ctx context.Context, arg SliceOfEverythi
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceOfEverythingSeq is [ReadQueries.SliceOfEverything] as an iterator. The query
@@ -760,7 +760,7 @@ func (q *ReadQueries) SliceTwice(ctx context.Context, arg SliceTwiceParams) ([]s
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -769,7 +769,7 @@ func (q *ReadQueries) SliceTwice(ctx context.Context, arg SliceTwiceParams) ([]s
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceTwiceSeq is [ReadQueries.SliceTwice] as an iterator. The query

@@ -210,7 +210,7 @@ func (q *ReadQueries) Arrows(ctx context.Context, c json.RawMessage) ([]ArrowsRo
 		var i ArrowsRow
 		i.A = lido.ColumnAny(stmt, 0)
 		i.B = lido.ColumnAny(stmt, 1)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -219,7 +219,7 @@ func (q *ReadQueries) Arrows(ctx context.Context, c json.RawMessage) ([]ArrowsRo
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ArrowsSeq is [ReadQueries.Arrows] as an iterator. The query
@@ -348,7 +348,7 @@ func (q *ReadQueries) BooksAndAuthors(ctx context.Context) ([]BooksAndAuthorsRow
 			}
 			i.Author = &v
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -357,7 +357,7 @@ func (q *ReadQueries) BooksAndAuthors(ctx context.Context) ([]BooksAndAuthorsRow
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // BooksAndAuthorsSeq is [ReadQueries.BooksAndAuthors] as an iterator. The query
@@ -440,7 +440,7 @@ func (q *ReadQueries) BooksLeft(ctx context.Context) ([]BooksLeftRow, error) {
 		if stmt.ColumnType(2) != lido.Null {
 			i.Author = sql.NullInt64{Int64: stmt.ColumnInt64(2), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -449,7 +449,7 @@ func (q *ReadQueries) BooksLeft(ctx context.Context) ([]BooksLeftRow, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // BooksLeftSeq is [ReadQueries.BooksLeft] as an iterator. The query
@@ -503,7 +503,7 @@ func (q *ReadQueries) ByIDsInJSON(ctx context.Context, ids interface{}) ([]strin
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -512,7 +512,7 @@ func (q *ReadQueries) ByIDsInJSON(ctx context.Context, ids interface{}) ([]strin
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ByIDsInJSONSeq is [ReadQueries.ByIDsInJSON] as an iterator. The query
@@ -584,7 +584,7 @@ func (q *ReadQueries) Chain(ctx context.Context, arg ChainParams) ([]ChainRow, e
 		if stmt.ColumnType(2) != lido.Null {
 			i.Name = sql.NullString{String: stmt.ColumnText(2), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -593,7 +593,7 @@ func (q *ReadQueries) Chain(ctx context.Context, arg ChainParams) ([]ChainRow, e
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ChainSeq is [ReadQueries.Chain] as an iterator. The query
@@ -648,7 +648,7 @@ func (q *ReadQueries) CountUp(ctx context.Context, top interface{}) ([]interface
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := lido.ColumnAny(stmt, 0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -657,7 +657,7 @@ func (q *ReadQueries) CountUp(ctx context.Context, top interface{}) ([]interface
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // CountUpSeq is [ReadQueries.CountUp] as an iterator. The query
@@ -786,7 +786,7 @@ func (q *ReadQueries) Filled(ctx context.Context) ([]FilledRow, error) {
 			i.FirstTitle = sql.NullString{String: stmt.ColumnText(4), Valid: true}
 		}
 		i.Books = stmt.ColumnInt64(5)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -795,7 +795,7 @@ func (q *ReadQueries) Filled(ctx context.Context) ([]FilledRow, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // FilledSeq is [ReadQueries.Filled] as an iterator. The query
@@ -896,7 +896,7 @@ func (q *ReadQueries) JSONEach(ctx context.Context, id int64) ([]JSONEachRow, er
 		var i JSONEachRow
 		i.Key = lido.ColumnAny(stmt, 0)
 		i.Value = lido.ColumnAny(stmt, 1)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -905,7 +905,7 @@ func (q *ReadQueries) JSONEach(ctx context.Context, id int64) ([]JSONEachRow, er
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // JSONEachSeq is [ReadQueries.JSONEach] as an iterator. The query
@@ -977,7 +977,7 @@ func (q *ReadQueries) MatchRanked(ctx context.Context, arg MatchRankedParams) ([
 		}
 		i.Extract = lido.ColumnAny(stmt, 2)
 		i.Score = lido.ColumnAny(stmt, 3)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -986,7 +986,7 @@ func (q *ReadQueries) MatchRanked(ctx context.Context, arg MatchRankedParams) ([
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // MatchRankedSeq is [ReadQueries.MatchRanked] as an iterator. The query
@@ -1042,7 +1042,7 @@ func (q *ReadQueries) MatchTable(ctx context.Context, pages string) ([]string, e
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -1051,7 +1051,7 @@ func (q *ReadQueries) MatchTable(ctx context.Context, pages string) ([]string, e
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // MatchTableSeq is [ReadQueries.MatchTable] as an iterator. The query
@@ -1215,7 +1215,7 @@ func (q *ReadQueries) Ranked(ctx context.Context) ([]RankedRow, error) {
 		if stmt.ColumnType(3) != lido.Null {
 			i.Previous = sql.NullString{String: stmt.ColumnText(3), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -1224,7 +1224,7 @@ func (q *ReadQueries) Ranked(ctx context.Context) ([]RankedRow, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // RankedSeq is [ReadQueries.Ranked] as an iterator. The query
@@ -1341,7 +1341,7 @@ func (q *Queries) Reprice(ctx context.Context, arg RepriceParams) ([]RepriceRow,
 		i.ID = stmt.ColumnInt64(0)
 		i.Title = stmt.ColumnText(1)
 		i.Loud = stmt.ColumnText(2)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -1350,7 +1350,7 @@ func (q *Queries) Reprice(ctx context.Context, arg RepriceParams) ([]RepriceRow,
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // RepriceSeq is [Queries.Reprice] as an iterator. The query
@@ -1502,7 +1502,7 @@ func (q *ReadQueries) Running(ctx context.Context) ([]RunningRow, error) {
 		if stmt.ColumnType(1) != lido.Null {
 			i.Total = sql.NullFloat64{Float64: stmt.ColumnFloat64(1), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -1511,7 +1511,7 @@ func (q *ReadQueries) Running(ctx context.Context) ([]RunningRow, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // RunningSeq is [ReadQueries.Running] as an iterator. The query
@@ -1583,7 +1583,7 @@ func (q *ReadQueries) ShapesBy(ctx context.Context, arg ShapesByParams) ([]Shape
 		if stmt.ColumnType(2) != lido.Null {
 			i.C = sql.NullString{String: stmt.ColumnText(2), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -1592,7 +1592,7 @@ func (q *ReadQueries) ShapesBy(ctx context.Context, arg ShapesByParams) ([]Shape
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ShapesBySeq is [ReadQueries.ShapesBy] as an iterator. The query
@@ -1662,7 +1662,7 @@ func (q *ReadQueries) TableInfo(ctx context.Context, tbl interface{}) ([]TableIn
 		var i TableInfoRow
 		i.Name = lido.ColumnAny(stmt, 0)
 		i.Type = lido.ColumnAny(stmt, 1)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -1671,7 +1671,7 @@ func (q *ReadQueries) TableInfo(ctx context.Context, tbl interface{}) ([]TableIn
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // TableInfoSeq is [ReadQueries.TableInfo] as an iterator. The query

@@ -39,7 +39,7 @@ func (q *ReadQueries) BetweenParams(ctx context.Context, arg BetweenParamsParams
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -48,7 +48,7 @@ func (q *ReadQueries) BetweenParams(ctx context.Context, arg BetweenParamsParams
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // BetweenParamsSeq is [ReadQueries.BetweenParams] as an iterator. The query
@@ -130,7 +130,7 @@ func (q *ReadQueries) Glob(ctx context.Context, title string) ([]string, error) 
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -139,7 +139,7 @@ func (q *ReadQueries) Glob(ctx context.Context, title string) ([]string, error) 
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // GlobSeq is [ReadQueries.Glob] as an iterator. The query
@@ -187,7 +187,7 @@ func (q *ReadQueries) LikeEscape(ctx context.Context, title string) ([]string, e
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -196,7 +196,7 @@ func (q *ReadQueries) LikeEscape(ctx context.Context, title string) ([]string, e
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // LikeEscapeSeq is [ReadQueries.LikeEscape] as an iterator. The query
@@ -250,7 +250,7 @@ func (q *ReadQueries) LikeEscapeParam(ctx context.Context, arg LikeEscapeParamPa
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -259,7 +259,7 @@ func (q *ReadQueries) LikeEscapeParam(ctx context.Context, arg LikeEscapeParamPa
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // LikeEscapeParamSeq is [ReadQueries.LikeEscapeParam] as an iterator. The query
@@ -308,7 +308,7 @@ func (q *ReadQueries) NamedManyTimes(ctx context.Context, t string) ([]string, e
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -317,7 +317,7 @@ func (q *ReadQueries) NamedManyTimes(ctx context.Context, t string) ([]string, e
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // NamedManyTimesSeq is [ReadQueries.NamedManyTimes] as an iterator. The query
@@ -373,7 +373,7 @@ func (q *ReadQueries) NumberedAndNamed(ctx context.Context, arg NumberedAndNamed
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -382,7 +382,7 @@ func (q *ReadQueries) NumberedAndNamed(ctx context.Context, arg NumberedAndNamed
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // NumberedAndNamedSeq is [ReadQueries.NumberedAndNamed] as an iterator. The query
@@ -484,7 +484,7 @@ func (q *ReadQueries) OptionalFilter(ctx context.Context, arg OptionalFilterPara
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -493,7 +493,7 @@ func (q *ReadQueries) OptionalFilter(ctx context.Context, arg OptionalFilterPara
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // OptionalFilterSeq is [ReadQueries.OptionalFilter] as an iterator. The query
@@ -553,7 +553,7 @@ func (q *ReadQueries) RowValue(ctx context.Context, arg RowValueParams) ([]sql.N
 		if stmt.ColumnType(0) != lido.Null {
 			i = sql.NullString{String: stmt.ColumnText(0), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -562,7 +562,7 @@ func (q *ReadQueries) RowValue(ctx context.Context, arg RowValueParams) ([]sql.N
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // RowValueSeq is [ReadQueries.RowValue] as an iterator. The query
@@ -615,7 +615,7 @@ func (q *ReadQueries) SortedBy(ctx context.Context, by interface{}) ([]string, e
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -624,7 +624,7 @@ func (q *ReadQueries) SortedBy(ctx context.Context, by interface{}) ([]string, e
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SortedBySeq is [ReadQueries.SortedBy] as an iterator. The query

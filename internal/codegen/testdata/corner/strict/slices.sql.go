@@ -152,7 +152,7 @@ func (q *ReadQueries) SliceBetween(ctx context.Context, arg SliceBetweenParams) 
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -161,7 +161,7 @@ func (q *ReadQueries) SliceBetween(ctx context.Context, arg SliceBetweenParams) 
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceBetweenSeq is [ReadQueries.SliceBetween] as an iterator. The query
@@ -254,7 +254,7 @@ func (q *Queries) SliceDelete(ctx context.Context, arg SliceDeleteParams) ([]int
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnInt64(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -263,7 +263,7 @@ func (q *Queries) SliceDelete(ctx context.Context, arg SliceDeleteParams) ([]int
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceDeleteSeq is [Queries.SliceDelete] as an iterator. The query
@@ -324,7 +324,7 @@ func (q *ReadQueries) SliceFirst(ctx context.Context, arg SliceFirstParams) ([]s
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -333,7 +333,7 @@ func (q *ReadQueries) SliceFirst(ctx context.Context, arg SliceFirstParams) ([]s
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceFirstSeq is [ReadQueries.SliceFirst] as an iterator. The query
@@ -400,7 +400,7 @@ func (q *ReadQueries) SliceInCTE(ctx context.Context, arg SliceInCTEParams) ([]s
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -409,7 +409,7 @@ func (q *ReadQueries) SliceInCTE(ctx context.Context, arg SliceInCTEParams) ([]s
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceInCTESeq is [ReadQueries.SliceInCTE] as an iterator. The query
@@ -479,7 +479,7 @@ func (q *ReadQueries) SliceInSubquery(ctx context.Context, arg SliceInSubqueryPa
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -488,7 +488,7 @@ func (q *ReadQueries) SliceInSubquery(ctx context.Context, arg SliceInSubqueryPa
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceInSubquerySeq is [ReadQueries.SliceInSubquery] as an iterator. The query
@@ -557,7 +557,7 @@ func (q *ReadQueries) SliceLast(ctx context.Context, arg SliceLastParams) ([]str
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -566,7 +566,7 @@ func (q *ReadQueries) SliceLast(ctx context.Context, arg SliceLastParams) ([]str
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceLastSeq is [ReadQueries.SliceLast] as an iterator. The query
@@ -621,7 +621,7 @@ func (q *ReadQueries) SliceNot(ctx context.Context, authors []int64) ([]string, 
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -630,7 +630,7 @@ func (q *ReadQueries) SliceNot(ctx context.Context, authors []int64) ([]string, 
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceNotSeq is [ReadQueries.SliceNot] as an iterator. The query
@@ -692,7 +692,7 @@ func (q *ReadQueries) SliceOfEverything(ctx context.Context, arg SliceOfEverythi
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -701,7 +701,7 @@ func (q *ReadQueries) SliceOfEverything(ctx context.Context, arg SliceOfEverythi
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceOfEverythingSeq is [ReadQueries.SliceOfEverything] as an iterator. The query
@@ -765,7 +765,7 @@ func (q *ReadQueries) SliceTwice(ctx context.Context, arg SliceTwiceParams) ([]s
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -774,7 +774,7 @@ func (q *ReadQueries) SliceTwice(ctx context.Context, arg SliceTwiceParams) ([]s
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SliceTwiceSeq is [ReadQueries.SliceTwice] as an iterator. The query

@@ -68,7 +68,7 @@ func (q *ReadQueries) Elsewhere(ctx context.Context, arg ElsewhereParams) ([]Els
 		var i Elsewhere
 		i.ID = stmt.ColumnInt64(0)
 		i.Note = stmt.ColumnText(1)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -77,7 +77,7 @@ func (q *ReadQueries) Elsewhere(ctx context.Context, arg ElsewhereParams) ([]Els
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ElsewhereSeq is [ReadQueries.Elsewhere] as an iterator. The query

@@ -240,7 +240,7 @@ func (q *ReadQueries) ListAuthors(ctx context.Context) ([]ListAuthorsRow, error)
 		if stmt.ColumnType(2) != lido.Null {
 			i.Born = sql.NullTime{Time: lido.ColumnTime(stmt, 2), Valid: true}
 		}
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -249,7 +249,7 @@ func (q *ReadQueries) ListAuthors(ctx context.Context) ([]ListAuthorsRow, error)
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListAuthorsSeq is [ReadQueries.ListAuthors] as an iterator. The query
@@ -318,7 +318,7 @@ func (q *ReadQueries) ListAuthorsIn(ctx context.Context, arg ListAuthorsInParams
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnInt64(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -327,7 +327,7 @@ func (q *ReadQueries) ListAuthorsIn(ctx context.Context, arg ListAuthorsInParams
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ListAuthorsInSeq is [ReadQueries.ListAuthorsIn] as an iterator. The query
@@ -405,7 +405,7 @@ func (q *ReadQueries) SortAuthors(ctx context.Context, by interface{}) ([]string
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -414,7 +414,7 @@ func (q *ReadQueries) SortAuthors(ctx context.Context, by interface{}) ([]string
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SortAuthorsSeq is [ReadQueries.SortAuthors] as an iterator. The query

@@ -92,7 +92,7 @@ func (q *ReadQueries) BookPair(ctx context.Context) ([]BookPairRow, error) {
 		i.Digest_2 = stmt.ColumnBlob(9, nil)
 		i.Anything_2 = scanColumn[json.Number](stmt, 10)
 		i.Pages_2 = lido.ColumnInt[int32](stmt, 11)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -101,7 +101,7 @@ func (q *ReadQueries) BookPair(ctx context.Context) ([]BookPairRow, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // BookPairSeq is [ReadQueries.BookPair] as an iterator. The query
@@ -164,7 +164,7 @@ func (q *ReadQueries) BooksByDigest(ctx context.Context, digests [][]byte) ([]st
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -173,7 +173,7 @@ func (q *ReadQueries) BooksByDigest(ctx context.Context, digests [][]byte) ([]st
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // BooksByDigestSeq is [ReadQueries.BooksByDigest] as an iterator. The query
@@ -254,7 +254,7 @@ func (q *ReadQueries) BooksWithAuthors(ctx context.Context) ([]BooksWithAuthorsR
 			i.Author = &v
 		}
 		i.Loans = stmt.ColumnInt64(14)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -263,7 +263,7 @@ func (q *ReadQueries) BooksWithAuthors(ctx context.Context) ([]BooksWithAuthorsR
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // BooksWithAuthorsSeq is [ReadQueries.BooksWithAuthors] as an iterator. The query
@@ -455,7 +455,7 @@ func (q *ReadQueries) LoansDue(ctx context.Context, moments []time.Time) ([]Loan
 		var i LoansDueRow
 		i.BookID = stmt.ColumnInt64(0)
 		i.Reader = scanColumn[json.Number](stmt, 1)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -464,7 +464,7 @@ func (q *ReadQueries) LoansDue(ctx context.Context, moments []time.Time) ([]Loan
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // LoansDueSeq is [ReadQueries.LoansDue] as an iterator. The query
@@ -542,7 +542,7 @@ func (q *ReadQueries) SearchBooks(ctx context.Context, query string) ([]string, 
 	row, err := stmt.Step()
 	for row && err == nil {
 		i := stmt.ColumnText(0)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -551,7 +551,7 @@ func (q *ReadQueries) SearchBooks(ctx context.Context, query string) ([]string, 
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // SearchBooksSeq is [ReadQueries.SearchBooks] as an iterator. The query
@@ -601,7 +601,7 @@ func (q *ReadQueries) Shelf(ctx context.Context) ([]Shelf, error) {
 		i.ID = stmt.ColumnInt64(0)
 		i.Title = stmt.ColumnText(1)
 		i.Author = stmt.ColumnText(2)
-		items = append(items, i)
+		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
 	}
 	if err != nil {
@@ -610,7 +610,7 @@ func (q *ReadQueries) Shelf(ctx context.Context) ([]Shelf, error) {
 	if err := stmt.Close(); err != nil {
 		return nil, err
 	}
-	return items, nil
+	return lido.Trim(items), nil
 }
 
 // ShelfSeq is [ReadQueries.Shelf] as an iterator. The query

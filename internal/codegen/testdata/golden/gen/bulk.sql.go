@@ -449,7 +449,7 @@ func (q *Queries) Retitle(ctx context.Context, arg []RetitleParams) *RetitleBatc
 			var i RetitleRow
 			i.ID = stmt.ColumnInt64(0)
 			i.Title = stmt.ColumnText(1)
-			items = append(items, i)
+			items = lido.Append(stmt, items, i)
 			row, err = stmt.Step()
 		}
 		if err != nil {
@@ -458,7 +458,7 @@ func (q *Queries) Retitle(ctx context.Context, arg []RetitleParams) *RetitleBatc
 		if err := stmt.Close(); err != nil {
 			return nil, err
 		}
-		return items, nil
+		return lido.Trim(items), nil
 	})}
 }
 
@@ -499,7 +499,7 @@ func (q *ReadQueries) TitlesOf(ctx context.Context, authorID []sql.NullInt64) *T
 		row, err := stmt.Step()
 		for row && err == nil {
 			i := stmt.ColumnText(0)
-			items = append(items, i)
+			items = lido.Append(stmt, items, i)
 			row, err = stmt.Step()
 		}
 		if err != nil {
@@ -508,7 +508,7 @@ func (q *ReadQueries) TitlesOf(ctx context.Context, authorID []sql.NullInt64) *T
 		if err := stmt.Close(); err != nil {
 			return nil, err
 		}
-		return items, nil
+		return lido.Trim(items), nil
 	})}
 }
 
