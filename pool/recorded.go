@@ -291,7 +291,9 @@ func (s *recorded) current(i int) *value {
 }
 
 func (s *recorded) unreadable(i int, v *value, as string) {
-	s.Fail(convert.Refusal(i, s.columns, s.head.Names[i], v.kind, as))
+	if s.err == nil { // or there may be no such column
+		s.Fail(convert.Refusal(i, s.columns, s.head.Names[i], v.kind, as))
+	}
 }
 
 // ExpectedRows returns how many rows there are. lido.Append asks for it.
@@ -315,7 +317,7 @@ func (s *recorded) ColumnInt64(i int) int64 {
 	case lido.Text:
 		n, ok = convert.TextToInt64(v.text)
 	}
-	if !ok && s.err == nil {
+	if !ok {
 		s.unreadable(i, v, "an integer")
 	}
 	return n
@@ -331,7 +333,7 @@ func (s *recorded) ColumnFloat64(i int) float64 {
 	case lido.Text:
 		f, ok = convert.TextToFloat64(v.text)
 	}
-	if !ok && s.err == nil {
+	if !ok {
 		s.unreadable(i, v, "a number")
 	}
 	return f
@@ -346,9 +348,7 @@ func (s *recorded) ColumnText(i int) string {
 	case lido.Blob:
 		return string(v.blob)
 	}
-	if s.err == nil {
-		s.unreadable(i, v, "text")
-	}
+	s.unreadable(i, v, "text")
 	return ""
 }
 

@@ -26,15 +26,8 @@ type session struct {
 	running    *member   // its work is under way
 	last       *member   // the last that was taken
 	kept       []*member // their work is in the transaction
-	failed     []verdict // beside work that is not committed yet
+	failed     []*member // beside work that is not committed yet; err says why
 	committing bool
-}
-
-// verdict is an error that a member gets if what it came from is committed:
-// what the others before it have done.
-type verdict struct {
-	m   *member
-	err error
 }
 
 // take does the work of m and reports whether another may follow.
@@ -55,7 +48,9 @@ func (s *session) take(m *member) (more bool) {
 	case len(s.kept) == 0 || s.itsOwn(err):
 		m.finish(err)
 	default:
-		s.failed = append(s.failed, verdict{m, err})
+		// To be told if what it may come from, the others' work, is committed.
+		m.err = err
+		s.failed = append(s.failed, m)
 	}
 	if !s.conn.InTransaction() || s.conn.Broken() != nil {
 		s.abort()
@@ -156,14 +151,14 @@ func (s *session) commit() {
 func (s *session) answer(err error) {
 	failed := s.failed
 	s.failed = nil
-	for _, v := range failed {
+	for _, m := range failed {
 		switch {
 		case errors.Is(err, lido.ErrCommitUnknown): // but not of theirs, which was undone before
-			v.err = fmt.Errorf("%s: %w: commit: %v", v.m.name(), lido.ErrGroupAborted, err)
+			m.err = fmt.Errorf("%s: %w: commit: %v", m.name(), lido.ErrGroupAborted, err)
 		case err != nil:
-			v.err = err
+			m.err = err
 		}
-		v.m.finish(v.err)
+		m.finish(m.err)
 	}
 }
 
@@ -186,13 +181,11 @@ func (s *session) abort() {
 		}
 		kept = nil
 	}
-	for _, v := range failed {
-		kept = append(kept, v.m)
-	}
 	var culprit *member
-	if n := len(failed); n > 0 && failed[n-1].m == s.last {
+	if slices.Contains(failed, s.last) {
 		culprit = s.last
 	}
+	kept = append(kept, failed...)
 	slices.SortFunc(kept, func(a, b *member) int { return cmp.Compare(a.number, b.number) })
 	kept = slices.DeleteFunc(kept, func(m *member) bool {
 		m.tries++
@@ -227,7 +220,7 @@ func (s *session) end() {
 	}
 	// The leader's caller waits for nothing any more.
 	s.kept = slices.DeleteFunc(s.kept, func(m *member) bool { return m == s.leader })
-	s.failed = slices.DeleteFunc(s.failed, func(v verdict) bool { return v.m == s.leader })
+	s.failed = slices.DeleteFunc(s.failed, func(m *member) bool { return m == s.leader })
 	if s.committing {
 		s.trace.End(sqlite.CommitUnknown, errUnfinished)
 		for _, m := range s.kept {
