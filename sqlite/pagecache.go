@@ -140,13 +140,9 @@ func cachePages(tls *libc.TLS, p uintptr) int32 { return int32(cacheAt(p).pages)
 // write a page to its file to make room, and ask again.
 func cacheFetch(tls *libc.TLS, p uintptr, key uint32, mode int32) uintptr {
 	c := cacheAt(p)
-	for q := *c.list(key); q != 0; {
-		page := cachedPageAt(q)
-		if page.key == key {
-			c.pin(page)
-			return q
-		}
-		q = page.next
+	if q := c.find(key); q != 0 {
+		c.pin(cachedPageAt(q))
+		return q
 	}
 	if mode == lookUp || mode == createIfEasy && c.pages-c.unpinned >= c.max-c.max/10 {
 		return 0
@@ -182,14 +178,24 @@ func cacheRekey(tls *libc.TLS, p, q uintptr, from, to uint32) {
 
 // cacheTruncate forgets the pages from a number on, those that are pinned
 // included. With each commit of the connection it is called for those behind the
-// end of the file, of which there are hardly ever any; with each commit of
-// somebody else for all of them, when none is pinned.
+// end of the file, of which there are hardly ever any; where a transaction made
+// the file shorter or is rolled back, for a few of them; with each commit of
+// somebody else for all, when none is pinned.
 func cacheTruncate(tls *libc.TLS, p uintptr, from uint32) {
 	c := cacheAt(p)
 	if from > c.maxKey {
 		return
 	}
+	keys := c.maxKey - from + 1
 	c.maxKey = max(from, 1) - 1
+	if keys < c.pages {
+		for i := range keys {
+			if q := c.find(from + i); q != 0 {
+				c.discard(q)
+			}
+		}
+		return
+	}
 	for q := c.oldest; q != 0; {
 		page := cachedPageAt(q)
 		newer := page.newer
@@ -237,6 +243,15 @@ func cachedPageAt(p uintptr) *cachedPage { return (*cachedPage)(pointer(p)) }
 // list is where the list begins that a key belongs to.
 func (c *pageCache) list(key uint32) *uintptr {
 	return (*uintptr)(pointer(c.table + uintptr(key&(c.buckets-1))*unsafe.Sizeof(uintptr(0))))
+}
+
+// find returns the page of a key, or 0.
+func (c *pageCache) find(key uint32) uintptr {
+	q := *c.list(key)
+	for q != 0 && cachedPageAt(q).key != key {
+		q = cachedPageAt(q).next
+	}
+	return q
 }
 
 func (c *pageCache) enlist(q uintptr) {

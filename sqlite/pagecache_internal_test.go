@@ -214,3 +214,30 @@ func TestAFullPageCacheTakesLittleMoreThanItsPages(t *testing.T) {
 		t.Error("memory is kept although there are no pages")
 	}
 }
+
+// It happens with each transaction that made the file longer and is rolled back.
+func TestThePageCacheForgetsItsLastPagesWithoutALookAtTheOthers(t *testing.T) {
+	tls := libc.NewTLS()
+	defer tls.Close()
+	p := cacheCreate(tls, cachePageBytes, cacheExtraBytes, 1)
+	defer cacheDestroy(tls, p)
+	const pages, last = 1000, 900
+	cacheSetMax(tls, p, pages)
+	for key := range uint32(pages) {
+		cacheUnpin(tls, p, cacheFetch(tls, p, key, createAlways), 0)
+	}
+	pinned := cacheFetch(tls, p, last+50, lookUp)
+	oldest := cachedPageAt(cacheAt(p).oldest)
+	newer := oldest.newer
+	oldest.newer = 1 // where nothing can be read
+	cacheTruncate(tls, p, last)
+	oldest.newer = newer
+	for key := range uint32(pages) {
+		if q := cacheFetch(tls, p, key, lookUp); (q != 0) != (key < last) || q == pinned {
+			t.Errorf("page %d: %#x", key, q)
+		}
+	}
+	if n := cachePages(tls, p); n != last {
+		t.Errorf("%d pages, want %d", n, last)
+	}
+}
