@@ -105,11 +105,12 @@ func onRollback(_ *libc.TLS, handle uintptr) {
 }
 
 // effects is what a statement does when it runs, as the engine said when it
-// compiled it. It is kept with the statement.
+// compiled it. It is kept with the statement, and not copied.
 type effects struct {
 	tables []string
-	data   int  // how many of tables came from row changes: views may be among them
-	schema bool // changes the schema
+	first  [1]string // where tables is, if there is one
+	data   int       // how many of tables came from row changes: views may be among them
+	schema bool      // changes the schema
 	// control is set for transaction control; savepoint and name are those of
 	// SAVEPOINT, RELEASE and ROLLBACK TO.
 	control   bool
@@ -164,7 +165,7 @@ func (c *Conn) addEffect(a Action, arg1, arg2, database uintptr) {
 	if isText(database, "temp") {
 		return
 	}
-	name := libc.GoString(table)
+	name := c.tableName(table)
 	if strings.HasPrefix(name, "sqlite_") {
 		// The table of the schema; others are the engine's own books.
 		e.schema = e.schema || name == "sqlite_master" || name == "sqlite_schema"
@@ -178,12 +179,31 @@ func (c *Conn) addEffect(a Action, arg1, arg2, database uintptr) {
 	case slices.Contains(e.tables, name):
 		return
 	case data:
-		e.tables = slices.Insert(e.tables, e.data, name)
+		e.tables = slices.Insert(e.room(), e.data, name)
 		e.data++
 	default:
-		e.tables = append(e.tables, name)
+		e.tables = append(e.room(), name)
 	}
 	e.noted = 0
+}
+
+// room is tables, with room for the first.
+func (e *effects) room() []string {
+	if e.tables == nil {
+		return e.first[:0]
+	}
+	return e.tables
+}
+
+// tableName is a copy of the engine's string, or one that is there already:
+// what writes much writes into the same tables.
+func (c *Conn) tableName(p uintptr) string {
+	for _, name := range c.open.tables {
+		if isText(p, name) {
+			return name
+		}
+	}
+	return libc.GoString(p)
 }
 
 // keepTables takes views and the tables that a virtual table is kept in out of

@@ -413,7 +413,7 @@ func (c *conn) queryHere(ctx context.Context, p *plan, list []driver.NamedValue)
 		if !l.own {
 			c.rows++
 		}
-		return &rows{head: c.head(st.Columns()), stmt: st, row: row, end: !row, on: &borrowed{conn: c, lease: l, trace: trace}}, nil
+		return c.stream(st, row, borrowed{conn: c, lease: l, trace: trace}), nil
 	}
 	all := &buffered{head: c.head(st.Columns())}
 	for row {

@@ -76,6 +76,16 @@ type borrowed struct {
 	err   error // of Next
 }
 
+// stream returns rows whose connection is the conn's own business.
+func (c *conn) stream(st *sqlite.Stmt, row bool, b borrowed) *rows {
+	both := &struct {
+		rows
+		borrowed
+	}{rows{head: c.head(st.Columns()), stmt: st, row: row, end: !row}, b}
+	both.rows.on = &both.borrowed
+	return &both.rows
+}
+
 // Next reads the next row.
 func (r *rows) Next(dest []driver.Value) error {
 	if r.stmt == nil || r.end {

@@ -58,7 +58,8 @@ func appendSplit(out []statement, text string) []statement {
 }
 
 // scan reads the statement that begins at byte at, and returns it with the
-// position behind its semicolon.
+// position behind its semicolon. It is much of what a text costs that comes
+// once, hence the short ways for words and blanks, which most of a text is.
 func scan(text string, at int) (statement, int) {
 	var (
 		words   [6]string // the first ones, to tell statements apart by
@@ -66,74 +67,91 @@ func scan(text string, at int) (statement, int) {
 		leading = true // only words so far
 		first   = -1
 		last    = at
+		next    = len(text)
 		own     bool // asks for counters of the connection
 		trigger bool // inside CREATE TRIGGER, which ends with "; END ;"
 		closing int  // 1 after a semicolon in a trigger, 2 after "; END"
 		params  []string
 		returns bool
 	)
-	finish := func(next int) (statement, int) {
-		if first < 0 {
-			return statement{}, next
-		}
-		s := statement{text: text[first:last], class: classify(words[:count]), params: params, returning: returns}
-		if s.class == classPragma && asks(words[:count], leading) {
-			s.class = classRead
-		}
-		if own && s.class == classRead {
-			s.class = classWrite
-		}
-		return s, next
-	}
+scan:
 	for i := at; i < len(text); {
-		kind, end := token(text, i)
-		if kind == tokenBlank {
-			i = end
+		kind, end := tokenWord, i
+		switch c := text[i]; {
+		case c == ' ' && i+1 < len(text) && ' ' < text[i+1] && text[i+1] < 0x80:
+			i++
 			continue
-		}
-		if kind == tokenSemicolon {
-			if !trigger || closing == 2 {
-				return finish(end)
+		case c < 0x80 && c != '$' && wordByte(c):
+			end += word(text[i:])
+		default:
+			kind, end = token(text, i)
+			switch {
+			case kind == tokenBlank:
+				i = end
+				continue
+			case kind == tokenSemicolon && (!trigger || closing == 2):
+				next = end
+				break scan
+			case kind == tokenSemicolon:
+				closing = 1
+				i, last = end, end
+				continue
 			}
-			closing = 1
-			i, last = end, end
-			continue
+			if n := variable(text[i:]); n > 0 {
+				if first < 0 {
+					first = i
+				}
+				params = addParam(params, text[i:i+n])
+				i, last = i+n, i+n
+				leading, closing = false, 0
+				continue
+			}
 		}
 		if first < 0 {
 			first = i
 		}
-		if n := variable(text[i:]); n > 0 {
-			params = addParam(params, text[i:i+n])
-			i, last = i+n, i+n
+		token := text[i:end]
+		i, last = end, end
+		if kind != tokenWord {
 			leading, closing = false, 0
 			continue
 		}
-		word := text[i:end]
-		i, last = end, end
-		if kind != tokenWord {
-			leading = false
-			closing = 0
-			continue
-		}
 		if leading && count < len(words) {
-			words[count] = word
+			words[count] = token
 			count++
 			trigger = trigger || createsTrigger(words[:count])
 		}
-		if closing == 1 && strings.EqualFold(word, "END") {
+		if closing == 1 && strings.EqualFold(token, "END") {
 			closing = 2
 		} else {
 			closing = 0
 		}
-		own = own || readsCounters(word)
-		returns = returns || len(word) == len("RETURNING") && strings.EqualFold(word, "RETURNING")
+		switch len(token) {
+		case len("changes"), len("total_changes"), len("last_insert_rowid"):
+			own = own || readsCounters(token)
+		case len("RETURNING"):
+			returns = returns || strings.EqualFold(token, "RETURNING")
+		}
 	}
-	return finish(len(text))
+	if first < 0 {
+		return statement{}, next
+	}
+	s := statement{text: text[first:last], class: classify(words[:count]), params: params, returning: returns}
+	if s.class == classPragma && asks(words[:count], leading) {
+		s.class = classRead
+	}
+	if own && s.class == classRead {
+		s.class = classWrite
+	}
+	return s, next
 }
 
 // createsTrigger recognises [EXPLAIN [QUERY PLAN]] CREATE [TEMP|TEMPORARY]
 // TRIGGER, by the places of the words: any of them can name a table as well.
 func createsTrigger(words []string) bool {
+	if c := words[0][0] | 0x20; c != 'c' && c != 'e' {
+		return false
+	}
 	take := func(word string) bool {
 		if len(words) == 0 || !strings.EqualFold(words[0], word) {
 			return false
@@ -248,8 +266,6 @@ func token(text string, i int) (tokenKind, int) {
 		return kind, len(text)
 	}
 	switch c := rest[0]; {
-	case c < 0x80 && wordByte(c): // most are words
-		return tokenWord, i + word(rest)
 	case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f':
 		n := 1
 		for n < len(rest) && (rest[n] == ' ' || '\t' <= rest[n] && rest[n] <= '\r') {
