@@ -30,14 +30,13 @@ import (
 // when nothing was written for an interval and nobody holds a connection, in
 // the writer's queue, without waiting for anything.
 //
-// That leaves readers that overlap without a gap: with each commit at least one
-// of them stands before the newest frame, so that all is never moved, and the
-// WAL grows by whatever is written although no reader is old. Once it is several
-// times too long (roomShare) the checkpointer makes room: a TRUNCATE that waits
-// for the readers of the moment, with the write lock in hand and for a moment
-// only (roomWait). Those that come meanwhile are not in the way. It is not tried
-// while most of the WAL cannot be moved: who keeps that is in no hurry. RESTART
-// and FULL, which wait for as long as readers like, are never used.
+// While a reader keeps frames in the WAL a commit cannot finish either, and its
+// attempts copy what the reader before has kept, with all other writers waiting.
+// So the committer then leaves that to the checkpointer (yield), until nobody is
+// in the way any more, or the checkpointer turns out to be slower than the
+// writers. What it leaves behind in the end is room.go's.
+//
+// FULL, which waits for as long as readers like, is never used.
 
 // checkpointShare is how many times in the length that makes a committer move
 // the WAL the checkpointer is asked to.
@@ -47,17 +46,7 @@ const checkpointShare = 4
 // somebody come just then.
 const truncateWait = 20 * time.Millisecond
 
-// roomShare is at how many times the length that makes a committer move the WAL
-// the checkpointer makes room, but not before it has roomFrames (64 MB), for
-// writers then wait for readers: for roomWait at most. If that was too short, it
-// is tried again an interval later, and when the WAL has doubled.
-const (
-	roomShare  = 4
-	roomFrames = 16_000
-	roomWait   = 100 * time.Millisecond
-)
-
-// checkpointing is what holds the writer during a TRUNCATE.
+// checkpointing is what holds the writer during a RESTART or TRUNCATE.
 var checkpointing = &lido.Query{Name: "checkpointer"}
 
 // checkpointer is the goroutine and its state. A nil one does nothing.
@@ -71,8 +60,18 @@ type checkpointer struct {
 
 	kick  chan struct{}
 	asked atomic.Bool  // kick holds something, or it is being done
+	slow  atomic.Bool  // writers were faster than its last pass
+	vain  atomic.Bool  // which moved hardly anything
 	due   atomic.Int64 // pages, or more after a reader was in the way
 	long  atomic.Int64 // at how many frames to make room, or more after that failed
+	gate  atomic.Pointer[gate]
+
+	// What the writer's connection was told, and when to look again. Owned by
+	// who has the writer.
+	writer  *sqlite.Conn
+	yielded bool
+	last    bool // it yields for one more pass only
+	lookAt  int
 
 	// Owned by the goroutine.
 	conn    *sqlite.Conn // nil until needed
@@ -108,22 +107,71 @@ func (k *checkpointer) close() {
 // noticed looks how long the WAL is, on the connection of a writer that has
 // just given it back.
 func (k *checkpointer) noticed(c *sqlite.Conn) {
-	if k == nil || k.asked.Load() {
+	if k == nil {
 		return
 	}
 	s, ok := c.WALState()
 	if !ok {
 		return
 	}
-	work := int64(s.Frames-s.Moved) >= k.due.Load() && s.Frames < k.db.cfg.WALAutocheckpointPages
+	work := int64(s.Frames-s.Moved) >= k.due.Load()
+	if movable := k.yield(c, s); k.yielded {
+		// Somebody may be in the way who is not known here.
+		work = movable && (work || !k.vain.Load())
+	} else {
+		work = work && s.Frames < k.db.cfg.WALAutocheckpointPages
+	}
 	if (work || int64(s.Frames) >= k.long.Load()) && k.asked.CompareAndSwap(false, true) {
 		k.kick <- struct{}{}
 	}
 }
 
-// roomAt is at how many frames to make room.
-func (k *checkpointer) roomAt() int64 {
-	return max(roomFrames, roomShare*int64(k.db.cfg.WALAutocheckpointPages))
+// yield decides who moves the frames of a WAL that is nearly as long as makes a
+// committer do it, or longer: the checkpointer, while a reader of this pool
+// keeps some of them, or has until now. It reports whether that would be worth
+// a pass, which is known only where it yields.
+func (k *checkpointer) yield(c *sqlite.Conn, s sqlite.WALState) (movable bool) {
+	full := k.db.cfg.WALAutocheckpointPages
+	if k.writer != c {
+		k.writer, k.yielded, k.lookAt = c, false, 0
+	}
+	if s.Frames < full/2 {
+		k.lookAt = full / 2
+		k.setYielded(c, false)
+		return false
+	}
+	if s.Frames < k.lookAt {
+		return false
+	}
+	k.lookAt = s.Frames + full/64
+	_, kept := k.db.snapshots()
+	left := s.Frames - s.Moved
+	switch {
+	case k.slow.Load() && int64(left) > k.pages, int64(s.Frames) >= roomHard*k.roomAt():
+		k.setYielded(c, false)
+	case kept > 0:
+		k.setYielded(c, true)
+		k.last = false
+		k.slow.Store(false)
+	case k.yielded && !k.last && int64(left) > k.pages:
+		k.last = true
+	case !k.asked.Load():
+		k.setYielded(c, false)
+	}
+	return int64(left-kept) >= k.pages
+}
+
+func (k *checkpointer) setYielded(c *sqlite.Conn, yield bool) {
+	if yield == k.yielded {
+		return
+	}
+	k.yielded = yield
+	k.last = false
+	frames := k.db.cfg.WALAutocheckpointPages
+	if yield {
+		frames = 0
+	}
+	c.SetAutocheckpoint(frames)
 }
 
 func (k *checkpointer) run() {
@@ -180,6 +228,7 @@ func (k *checkpointer) passive() bool {
 	if k.conn == nil && !k.connect() {
 		return false
 	}
+	before, _ := k.db.walState()
 	res, err := k.db.checkpointTraced(k.ctx, sqlite.Passive, func(ctx context.Context) (sqlite.CheckpointResult, error) {
 		return k.db.checkpointOn(ctx, k.conn, sqlite.Passive)
 	})
@@ -188,7 +237,11 @@ func (k *checkpointer) passive() bool {
 		k.disconnect()
 		return false
 	}
+	after, _ := k.db.walState()
+	moved, written := after.Moved-before.Moved, after.Frames-before.Frames
+	k.slow.Store(written > k.db.cfg.WALAutocheckpointPages && written > moved)
 	left := int64(res.WALFrames - res.MovedFrames) // 0 if it was busy
+	k.vain.Store(int64(moved) < k.pages/2)
 	if left > 0 || res.Busy {
 		// A reader is in the way, and may be for a while.
 		k.due.Store(max(k.pages, 2*left))
@@ -205,27 +258,13 @@ func (k *checkpointer) truncate() bool {
 	if db.readers.Stat().InUse > 0 || db.writerWanted() || db.writer.Stat().InUse > 0 {
 		return false
 	}
-	return k.cut(truncateWait, time.Nanosecond, db.writerWanted)
+	return k.cut(sqlite.Truncate, truncateWait, time.Nanosecond, db.writerWanted)
 }
 
-// makeRoom has a WAL of that many frames or more begin anew, although somebody
-// always reads.
-func (k *checkpointer) makeRoom(frames int64) {
-	s, known := k.db.walState()
-	if !known || int64(s.Frames) < frames || k.failing {
-		return
-	}
-	if 2*s.Moved > s.Frames && k.cut(time.Second, roomWait, func() bool { return false }) {
-		k.long.Store(k.roomAt())
-		return
-	}
-	k.long.Store(max(k.roomAt(), 2*int64(s.Frames)))
-}
-
-// cut runs one TRUNCATE checkpoint on the writer, for which it waits for some
-// time, unless it is not to when it has it. It waits for readers no longer than
-// patience, and reports whether it left an empty WAL.
-func (k *checkpointer) cut(wait, patience time.Duration, unless func() bool) bool {
+// cut runs one RESTART or TRUNCATE checkpoint on the writer, for which it waits
+// for some time, unless it is not to when it has it. It waits for readers no
+// longer than patience, and reports whether the WAL begins anew.
+func (k *checkpointer) cut(mode sqlite.CheckpointMode, wait, patience time.Duration, unless func() bool) bool {
 	ctx, cancel := context.WithTimeout(k.ctx, wait)
 	defer cancel()
 	db := k.db
@@ -242,12 +281,20 @@ func (k *checkpointer) cut(wait, patience time.Duration, unless func() bool) boo
 		return false
 	}
 	c := r.Value()
-	c.LimitTime(patience) // of waits; there is little left to copy
 	defer c.LimitTime(0)
-	res, err := db.checkpointTraced(k.ctx, sqlite.Truncate, func(ctx context.Context) (sqlite.CheckpointResult, error) {
-		return db.checkpointOn(ctx, c, sqlite.Truncate)
-	})
-	return !k.failed("truncating the WAL", err) && !res.Busy
+	for again := false; ; again = true {
+		c.LimitTime(patience) // of waits; there is little left to copy
+		res, err := db.checkpointTraced(k.ctx, mode, func(ctx context.Context) (sqlite.CheckpointResult, error) {
+			return db.checkpointOn(ctx, c, mode)
+		})
+		if k.failed("emptying the WAL", err) {
+			return false
+		}
+		// All is moved, and who has begun to read before that is left.
+		if almost := mode == sqlite.Restart && res.Busy && res.MovedFrames == res.WALFrames; !almost || again {
+			return !res.Busy
+		}
+	}
 }
 
 // writerWanted reports whether anybody waits for the writer.
@@ -296,8 +343,8 @@ func (k *checkpointer) failed(what string, err error) bool {
 // checkpointer. What a commit moves by itself, at
 // Config.WALAutocheckpointPages, is not in it.
 type CheckpointStat struct {
-	// Passive, Full and Truncate count those that ended without an error.
-	Passive, Full, Truncate int64
+	// Passive, Full, Restart and Truncate count those that ended without an error.
+	Passive, Full, Restart, Truncate int64
 	// Busy counts those among them that could not move everything, because of a
 	// reader or of a commit at the same moment; Failed those that ended with an
 	// error.
@@ -356,6 +403,8 @@ func (db *DB) checkpointOn(ctx context.Context, c *sqlite.Conn, mode sqlite.Chec
 		s.Passive++
 	case sqlite.Full:
 		s.Full++
+	case sqlite.Restart:
+		s.Restart++
 	default:
 		s.Truncate++
 		if !res.Busy {

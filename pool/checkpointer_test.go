@@ -102,7 +102,8 @@ func TestAReaderThatPinsTheWALDoesNotKeepTheCheckpointerBusy(t *testing.T) {
 	// stands on a row
 	//                             writes a lot       tries, less and less often
 	// Close
-	//                             writes a little
+	//                             writes a little    moves all of it
+	//                             writes on
 	//                                                the WAL begins anew
 	db := openDB(t, pool.Config{WALAutocheckpointPages: 1000, CheckpointInterval: time.Hour})
 	addItems(t, db, "before", 3)
@@ -120,10 +121,12 @@ func TestAReaderThatPinsTheWALDoesNotKeepTheCheckpointerBusy(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	addItems(t, db, "later", 3)
-	if s := db.Stat(); s.WALFrames > 100 {
-		t.Errorf("%+v", s)
-	}
+	n := 0
+	eventually(t, "the WAL begins anew", func() bool {
+		n++
+		addItems(t, db, fmt.Sprint("later", n, "-"), 1)
+		return db.Stat().WALFrames < 500
+	})
 }
 
 func TestCheckpointsCanBeLeftToOthers(t *testing.T) {
@@ -222,7 +225,6 @@ func TestReadersThatOverlapWithoutAGapDoNotMakeTheWALGrow(t *testing.T) {
 	db := openDB(t, pool.Config{Logger: log.logger()})
 	addItems(t, db, "first", 1)
 	stop := alwaysRead(t, db)
-	const room = 16_000
 	long, most := strings.Repeat("x", 64<<10), 0
 	for i, written := 0, 0; written < 4*room; i++ {
 		if err := run(t.Context(), db, insertItem, fmt.Sprint(i, long)); err != nil {
@@ -234,7 +236,7 @@ func TestReadersThatOverlapWithoutAGapDoNotMakeTheWALGrow(t *testing.T) {
 	stop()
 	// At 16,000 frames; and once more at twice as many, should the machine have
 	// been too busy to end a read in time.
-	if s := db.Stat(); most < room || most > 3*room || s.Checkpoints.Truncate == 0 || s.Checkpoints.Failed != 0 {
+	if s := db.Stat(); most < room || most > 3*room || s.Checkpoints.Restart == 0 || s.Checkpoints.Failed != 0 {
 		t.Errorf("the WAL had up to %d frames: %+v", most, s.Checkpoints)
 	}
 	if lines := log.lines(); len(lines) > 0 {

@@ -96,10 +96,11 @@ type Config struct {
 	// already at a quarter of the length the checkpointer begins to move it, in
 	// the background, beside writers and readers.
 	//
-	// Readers that overlap without a gap keep the WAL from beginning anew. At
-	// four times the length, and at least 16,000 pages, the checkpointer holds
-	// writers up until the readers of that moment have ended: for 100 ms at
-	// most.
+	// Readers that follow each other without a gap keep the WAL from beginning
+	// anew. At four times the length, and at least 16,000 pages, the
+	// checkpointer makes room: it may hold up a read that would begin when the
+	// last one has just ended, for 100 ms at most, or, where readers overlap,
+	// writers until short reads have ended; see the package documentation.
 	//
 	// Negative leaves checkpoints to others: neither a commit nor the
 	// checkpointer does any, only a call of Checkpoint, and Close if nobody else

@@ -238,7 +238,7 @@ func (db *DB) poolOptions(name string, count, idle int, readOnly bool) Options[*
 				// Transactions are the pool's business: a COMMIT in a query
 				// would end one under its caller.
 				c.DenyControl(true)
-				db.conns.add(c)
+				db.conns.add(c, readOnly)
 			}
 			return c, err
 		},
@@ -573,6 +573,9 @@ func (db *DB) acquire(ctx context.Context, p *Pool[*sqlite.Conn], q *lido.Query)
 	}
 	if p == nil {
 		return nil, db.errNoWriter()
+	}
+	if p == db.readers {
+		db.checkpointer.admit(ctx)
 	}
 	r, err := p.Acquire(ctx)
 	if err != nil {

@@ -105,11 +105,14 @@
 // writers and readers, on a connection of its own. It waits for nobody. When
 // nothing was written for Config.CheckpointInterval and no connection is in
 // use, it cuts the -wal file. A writer that is faster than the disk is held back
-// at Config.WALAutocheckpointPages, where its commits move what is left. So are,
-// for 100 ms at most, writers beside readers that overlap without a gap: at four
-// times that length, and at least 16,000 pages, the checkpointer has them wait
-// until the readers of the moment have ended, or the WAL would grow for as long
-// as there is always one. Readers that take longer are logged.
+// at Config.WALAutocheckpointPages, where its commits move what is left.
+//
+// Where somebody always reads the WAL cannot begin anew, and would grow for as
+// long as it is written to. At four times that length, and at least 16,000 pages,
+// the checkpointer waits until nobody reads, and holds up who would begin to at
+// that moment, for 100 ms at most. If that moment does not come and readers are
+// short, writers wait for them, for some 30 ms; at 64,000 pages for any reader,
+// for some 100 ms. A reader that takes longer is logged.
 //
 // https://www.sqlite.org/wal.html#ckpt
 //

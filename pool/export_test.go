@@ -8,11 +8,12 @@ import (
 // Surroundings are what OpenIn answers Open's questions with; what is left out
 // is as it is.
 type Surroundings struct {
-	EngineErr        error
-	Filesystem       string
-	VFS              string
-	NoExclusive      bool
-	ForeignCheckTime time.Duration
+	EngineErr         error
+	Filesystem        string
+	VFS               string
+	NoExclusive       bool
+	ForeignCheckTime  time.Duration
+	GapTime, GateTime time.Duration // while the WAL begins anew
 }
 
 // OpenIn is Open in other surroundings.
@@ -26,6 +27,9 @@ func OpenIn(ctx context.Context, path string, cfg Config, s Surroundings) (*DB, 
 	}
 	if s.ForeignCheckTime != 0 {
 		around.foreignCheckTime, around.anyCheckTime = s.ForeignCheckTime, s.ForeignCheckTime
+	}
+	if s.GapTime != 0 {
+		around.gapTime, around.gateTime = s.GapTime, s.GateTime
 	}
 	around.vfs = s.VFS
 	if s.NoExclusive {
@@ -52,3 +56,9 @@ func KeptReadLocks(db *DB) int {
 // SetNewsPatience sets how long a write of db waits for functions of OnCommit
 // that were called for others.
 func SetNewsPatience(db *DB, d time.Duration) { db.news.patience = d }
+
+// WaitsForAGap reports whether the checkpointer of db waits until nobody reads.
+func WaitsForAGap(db *DB) bool { return db.checkpointer.gate.Load() != nil }
+
+// NextRoom is at how many frames the checkpointer of db makes room next.
+func NextRoom(db *DB) int64 { return db.checkpointer.long.Load() }

@@ -28,12 +28,17 @@ type surroundings struct {
 	// How long to look for rows that break foreign keys, in a file that no
 	// pool has opened and in any other.
 	foreignCheckTime, anyCheckTime time.Duration
+
+	// How long the checkpointer waits until nobody reads, and how long who would
+	// read then may be held up.
+	gapTime, gateTime time.Duration
 }
 
 func theseSurroundings() surroundings {
 	return surroundings{
 		checkEngine: sqlite.CheckEngine, filesystem: networkFilesystem, exclusive: sqlite.ExclusiveVFS,
 		foreignCheckTime: 5 * time.Second, anyCheckTime: 50 * time.Millisecond,
+		gapTime: gapTime, gateTime: gateTime,
 	}
 }
 

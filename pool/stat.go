@@ -119,17 +119,17 @@ func (db *DB) Stat() Stat {
 // openConns are the connections of both pools.
 type openConns struct {
 	mu   sync.Mutex
-	open map[*sqlite.Conn]struct{} // guarded by mu
-	gone int64                     // busy waits of those that were closed; guarded by mu
+	open map[*sqlite.Conn]bool // whether it is a reader; guarded by mu
+	gone int64                 // busy waits of those that were closed; guarded by mu
 }
 
-func (o *openConns) add(c *sqlite.Conn) {
+func (o *openConns) add(c *sqlite.Conn, reader bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.open == nil {
-		o.open = make(map[*sqlite.Conn]struct{})
+		o.open = make(map[*sqlite.Conn]bool)
 	}
-	o.open[c] = struct{}{}
+	o.open[c] = reader
 }
 
 func (o *openConns) remove(c *sqlite.Conn) {

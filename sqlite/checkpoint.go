@@ -3,7 +3,9 @@ package sqlite
 import (
 	"context"
 	"runtime/debug"
+	"unsafe"
 
+	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
 )
 
@@ -17,7 +19,11 @@ const (
 	Passive CheckpointMode = lib.SQLITE_CHECKPOINT_PASSIVE
 	// Full waits for writers, then moves everything that no reader pins.
 	Full CheckpointMode = lib.SQLITE_CHECKPOINT_FULL
-	// Truncate also waits for readers and leaves an empty WAL.
+	// Restart also waits for readers, so that the next write begins the WAL
+	// anew. The file stays as large as it is.
+	Restart CheckpointMode = lib.SQLITE_CHECKPOINT_RESTART
+	// Truncate does as Restart does, and cuts the file to nothing. To free the
+	// blocks of a large one takes the file system tens of milliseconds.
 	Truncate CheckpointMode = lib.SQLITE_CHECKPOINT_TRUNCATE
 )
 
@@ -79,4 +85,43 @@ func (c *Conn) Checkpoint(ctx context.Context, mode CheckpointMode) (res Checkpo
 		return res, nil
 	}
 	return res, c.fail(ctx, rc, "")
+}
+
+// SyncFile has the operating system write to the disk what checkpoints have put
+// into the database file. It waits for the disk and for nobody else, and is in
+// nobody's way; the engine's own sync at the end of a checkpoint, which others
+// may wait for, has less to do after it.
+//
+// https://www.sqlite.org/c3ref/io_methods.html
+func (c *Conn) SyncFile() (err error) {
+	if err := c.alive(); err != nil {
+		return err
+	}
+	defer c.guard(debug.SetPanicOnFault(true), &err)
+	out := malloc(c.tls, 8)
+	defer free(c.tls, out)
+	// The file that the engine uses: one of a VFS on top of others has its own.
+	if rc := lib.Xsqlite3_file_control(c.tls, c.db, 0, lib.SQLITE_FCNTL_FILE_POINTER, out); rc != lib.SQLITE_OK {
+		return c.fail(context.Background(), rc, "")
+	}
+	file := uintptrAt(out)
+	if file == 0 || (*lib.Tsqlite3_file)(pointer(file)).FpMethods == 0 {
+		return nil // a database in memory
+	}
+	methods := (*lib.Tsqlite3_io_methods)(pointer((*lib.Tsqlite3_file)(pointer(file)).FpMethods))
+	sync := *(*func(*libc.TLS, uintptr, int32) int32)(unsafe.Pointer(&struct{ f uintptr }{methods.FxSync}))
+	if rc := sync(c.tls, file, lib.SQLITE_SYNC_NORMAL); rc != lib.SQLITE_OK {
+		return c.fail(context.Background(), rc, "")
+	}
+	return nil
+}
+
+// SetAutocheckpoint sets how many frames the WAL holds before a commit moves
+// them; 0 leaves that to others. It changes nothing for other connections.
+//
+// https://www.sqlite.org/c3ref/wal_autocheckpoint.html
+func (c *Conn) SetAutocheckpoint(frames int) {
+	if c.alive() == nil {
+		lib.Xsqlite3_wal_autocheckpoint(c.tls, c.db, int32(frames))
+	}
 }

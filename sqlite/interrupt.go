@@ -138,6 +138,9 @@ func onBusy(_ *libc.TLS, handle uintptr, count int32) int32 {
 	// jitter keeps two processes from asking in step.
 	nap := min(time.Millisecond<<min(count, 5), 20*time.Millisecond)
 	nap = min(nap/2+rand.N(nap), left)
+	if !c.deadline.IsZero() {
+		nap = min(nap, time.Until(c.deadline)+1) // and past it
+	}
 	timer := time.NewTimer(nap)
 	defer timer.Stop()
 	var done <-chan struct{}

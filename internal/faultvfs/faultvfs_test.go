@@ -84,6 +84,22 @@ func TestARuleFailsTheCallsItNamesAndNoOthers(t *testing.T) {
 	}
 }
 
+func TestAFileIsSyncedThroughTheLayer(t *testing.T) {
+	c, disk := open(t, path(t))
+	before := disk.Calls(faultvfs.Sync)
+	if err := c.SyncFile(); err != nil || disk.Calls(faultvfs.Sync) != before+1 {
+		t.Error(err, disk.Calls(faultvfs.Sync)-before)
+	}
+	armed := disk.Add(faultvfs.Rule{Ops: faultvfs.Sync, Files: faultvfs.Main, Code: faultvfs.Failure(faultvfs.Sync)})
+	if err := c.SyncFile(); code(err) != int(faultvfs.Failure(faultvfs.Sync)) {
+		t.Error(err)
+	}
+	armed.Remove()
+	if c.Broken() == nil { // what the system did not take is lost
+		t.Error("the connection goes on")
+	}
+}
+
 func TestOnlyTheNthCallFails(t *testing.T) {
 	c, disk := open(t, path(t))
 	commit := func(c faultvfs.Call) bool { return c.Commit }

@@ -137,8 +137,8 @@ func (s *soak) judge(samples []sample) error {
 		}
 	}
 	st := s.db.Stat()
-	fmt.Printf("\ncheckpoints: %d passive, %d truncate, %d busy, %d failed, %d pages in %v\n", st.Checkpoints.Passive,
-		st.Checkpoints.Truncate, st.Checkpoints.Busy, st.Checkpoints.Failed, st.Checkpoints.Pages, st.Checkpoints.Time.Round(time.Millisecond))
+	fmt.Printf("\ncheckpoints: %d passive, %d restart, %d truncate, %d busy, %d failed, %d pages in %v\n", st.Checkpoints.Passive,
+		st.Checkpoints.Restart, st.Checkpoints.Truncate, st.Checkpoints.Busy, st.Checkpoints.Failed, st.Checkpoints.Pages, st.Checkpoints.Time.Round(time.Millisecond))
 	return errors.Join(errs...)
 }
 
