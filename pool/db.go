@@ -66,7 +66,7 @@ type DB struct {
 	checkpoints  checkpoints
 
 	reads, writes, commits, rollbacks, faults atomic.Int64
-	statements, poisoned                      atomic.Int64
+	singleReads, statements, poisoned         atomic.Int64
 	lastCommit                                atomic.Int64 // Unix nanoseconds
 
 	// byHand says that the writer was lent as a raw connection, whose
@@ -577,12 +577,9 @@ func (db *DB) acquire(ctx context.Context, p *Pool[*sqlite.Conn], q *lido.Query)
 	if p == db.readers {
 		db.checkpointer.admit(ctx)
 	}
-	r, err := p.Acquire(ctx)
+	r, err := p.acquireFor(ctx, q)
 	if err != nil {
 		return nil, err
-	}
-	if q != nil {
-		r.SetHolder(q)
 	}
 	if p == db.writer {
 		db.byHand = false

@@ -122,13 +122,18 @@ func (p *Pool[R]) now() int64 { return int64(time.Since(p.start)) + 1 }
 // of Open when opening failed. A resource that fails its idle check costs the
 // caller its place among those who wait.
 func (p *Pool[R]) Acquire(ctx context.Context) (*Resource[R], error) {
-	if p.opt.Tracer != nil {
-		return p.acquireTraced(ctx)
-	}
-	return p.acquire(ctx)
+	return p.acquireFor(ctx, nil)
 }
 
-func (p *Pool[R]) acquire(ctx context.Context) (*Resource[R], error) {
+// acquireFor is Acquire and SetHolder in one.
+func (p *Pool[R]) acquireFor(ctx context.Context, q *lido.Query) (*Resource[R], error) {
+	if p.opt.Tracer != nil {
+		return p.acquireTraced(ctx, q)
+	}
+	return p.acquire(ctx, q)
+}
+
+func (p *Pool[R]) acquire(ctx context.Context, q *lido.Query) (*Resource[R], error) {
 	for refused := 0; ; {
 		if p.closed.Load() {
 			return nil, p.errClosed
@@ -146,7 +151,7 @@ func (p *Pool[R]) acquire(ctx context.Context) (*Resource[R], error) {
 		}
 		r := entry.Value()
 		r.take(entry)
-		switch ok, err := p.admit(ctx, r, wasIdle); {
+		switch ok, err := p.admit(ctx, r, q, wasIdle); {
 		case ok:
 			return r, nil
 		case err != nil:
@@ -178,12 +183,12 @@ func (p *Pool[R]) tryIdle() *puddle.Resource[*Resource[R]] {
 // admit decides whether the caller of Acquire gets r. If not, r is destroyed;
 // the error is that of the idle check, where this was the reason. When only the
 // caller's context ended during that check, r goes back.
-func (p *Pool[R]) admit(ctx context.Context, r *Resource[R], wasIdle bool) (bool, error) {
+func (p *Pool[R]) admit(ctx context.Context, r *Resource[R], q *lido.Query, wasIdle bool) (bool, error) {
 	now := max(p.now(), r.lastHeld+1)
 	r.lastHeld = now
 	// A load costs less than a store that changes nothing.
-	if r.holder.Load() != nil {
-		r.holder.Store(nil)
+	if r.holder.Load() != q {
+		r.holder.Store(q)
 	}
 	callers.Note(&r.by)
 	r.held.Store(now)

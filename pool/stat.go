@@ -89,8 +89,9 @@ func (db *DB) Stat() Stat {
 	s.Commits = db.commits.Load()
 	s.Rollbacks = db.rollbacks.Load()
 	s.Writes = db.writes.Load()
-	s.Statements = db.statements.Load()
-	s.Reads = db.reads.Load()
+	single := db.singleReads.Load() // a read of one statement is counted once
+	s.Statements = db.statements.Load() + single
+	s.Reads = db.reads.Load() + single
 	s.Faults = db.faults.Load()
 	s.Poisoned = db.poisoned.Load()
 	s.BusyWaits = db.conns.busyWaits()

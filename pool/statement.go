@@ -71,8 +71,7 @@ func (db *DB) prepareReadOn(ctx context.Context, q *lido.Query, once bool, s *st
 		return readOnlyError(q)
 	}
 	inner.Query = q.Name
-	db.reads.Add(1)
-	db.statements.Add(1)
+	db.singleReads.Add(1)
 	*s = stmt{Stmt: inner, own: r}
 	return nil
 }

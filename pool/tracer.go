@@ -316,11 +316,11 @@ func (s *recorded) runTraced() (err error) {
 	return err
 }
 
-// acquireTraced is Acquire under a trace.
-func (p *Pool[R]) acquireTraced(ctx context.Context) (*Resource[R], error) {
+// acquireTraced is acquireFor under a trace.
+func (p *Pool[R]) acquireTraced(ctx context.Context, q *lido.Query) (*Resource[R], error) {
 	start := p.now()
 	ctx = p.opt.Tracer.TraceAcquireStart(ctx, TraceAcquireStartData{Pool: p.opt.Name})
-	r, err := p.acquire(ctx)
+	r, err := p.acquire(ctx, q)
 	told := false
 	defer func() {
 		if !told && err == nil { // the tracer panicked, and nobody gets r
