@@ -415,7 +415,7 @@ func (c *conn) queryHere(ctx context.Context, p *plan, list []driver.NamedValue)
 		}
 		return c.stream(st, row, borrowed{conn: c, lease: l, trace: trace}), nil
 	}
-	all := &buffered{head: c.head(st.Columns())}
+	all := &buffered{head: c.head(st.Columns(), row)}
 	for row {
 		trace.Row()
 		values := make([]driver.Value, len(all.columns.Names))

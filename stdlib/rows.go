@@ -28,13 +28,18 @@ const few = 4
 // head is what is known of rows before the first one.
 type head struct {
 	columns *sqlite.Columns
-	typed   bool // integers, too, are read as their column is declared
-	named   bool // names has been handed out
 	names   [few]string
+	named   bool // names has been handed out
+	typed   bool // integers, too, are read as their column is declared
+
+	// Of rows that stream, here because there is room.
+	row bool // the current row has not been read yet
+	end bool
 }
 
-func (c *conn) head(columns *sqlite.Columns) head {
-	return head{columns: columns, typed: c.connector.declaredTypes}
+// head is that of a statement after its first step, which has come to row.
+func (c *conn) head(columns *sqlite.Columns, row bool) head {
+	return head{columns: columns, typed: c.connector.declaredTypes, row: row, end: !row}
 }
 
 // Columns returns the names of the columns, in a slice of the caller's own.
@@ -60,8 +65,6 @@ func (h *head) read(s source, dest []driver.Value, b *boxes) {
 // rows stream from the connection that they hold.
 type rows struct {
 	head
-	row   bool // the current row has not been read yet
-	end   bool
 	stmt  source
 	on    *borrowed // nil where stmt holds the connection
 	first boxes     // for the first row
@@ -81,7 +84,7 @@ func (c *conn) stream(st *sqlite.Stmt, row bool, b borrowed) *rows {
 	both := &struct {
 		rows
 		borrowed
-	}{rows{head: c.head(st.Columns()), stmt: st, row: row, end: !row}, b}
+	}{rows{head: c.head(st.Columns(), row), stmt: st}, b}
 	both.rows.on = &both.borrowed
 	return &both.rows
 }

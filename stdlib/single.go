@@ -55,7 +55,7 @@ func (c *conn) first(ctx context.Context, p *plan, list []driver.NamedValue, st 
 	}
 	// The waist has no names for columns, but the pool's statements do.
 	columns := st.(interface{ Columns() *sqlite.Columns }).Columns()
-	return &rows{head: c.head(columns), stmt: st, row: row, end: !row}, nil
+	return &rows{head: c.head(columns, row), stmt: st}, nil
 }
 
 // change runs a change.
