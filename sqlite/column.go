@@ -164,25 +164,28 @@ const (
 // string copies b.
 func (s *Stmt) string(b []byte) string {
 	n := len(b)
-	if n > cap(s.block)-len(s.block) {
+	if n > len(s.block)-s.blockUsed {
 		if n > maxShared {
 			return string(b)
 		}
 		s.newBlock(n)
 	}
-	at := len(s.block)
-	s.block = append(s.block, b...)
-	return unsafe.String(unsafe.SliceData(s.block[at:]), n)
+	if n == 0 {
+		return ""
+	}
+	to := s.block[s.blockUsed:]
+	s.blockUsed += copy(to, b)
+	return unsafe.String(&to[0], n)
 }
 
 // newBlock begins a block with room for n bytes at least. The first is as large
 // as the text of the row; the others are each twice as large as the one before.
 func (s *Stmt) newBlock(n int) {
-	size := 2 * cap(s.block)
+	size := 2 * len(s.block)
 	if size == 0 {
 		size = s.rowText()
 	}
-	s.block = make([]byte, 0, max(n, min(size, maxBlock)))
+	s.block, s.blockUsed = make([]byte, max(n, min(size, maxBlock))), 0
 }
 
 // rowText is how many bytes of text in the current row may go into a block.

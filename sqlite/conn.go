@@ -54,6 +54,9 @@ type Conn struct {
 	controlDenied   bool
 	sawControl      bool // by the statement being compiled
 
+	stepped  *Stmt // the last that was stepped
+	stepping bool  // it runs, and its context counts
+
 	compiling *effects // where the authorizer notes what a statement does, or nil
 	open      openTransaction
 	onEnding  func(Ending) // asks both who opened the connection and who set one

@@ -102,8 +102,21 @@ func (c *Conn) whyInterrupted() error {
 
 // stopped reports whether what runs now has been told to stop.
 func (c *Conn) stopped() bool {
-	return c.interrupted.Load() || (c.ctx != nil && c.ctx.Err() != nil) ||
+	return c.interrupted.Load() || c.gone() ||
 		(!c.deadline.IsZero() && time.Now().After(c.deadline))
+}
+
+// governing is the context of what runs now, or nil: the callbacks look at it.
+func (c *Conn) governing() context.Context {
+	if c.stepping {
+		return c.stepped.ctx
+	}
+	return c.ctx
+}
+
+func (c *Conn) gone() bool {
+	ctx := c.governing()
+	return ctx != nil && ctx.Err() != nil
 }
 
 // onProgress is the engine's progress handler; anything but 0 interrupts.
@@ -144,8 +157,8 @@ func onBusy(_ *libc.TLS, handle uintptr, count int32) int32 {
 	timer := time.NewTimer(nap)
 	defer timer.Stop()
 	var done <-chan struct{}
-	if c.ctx != nil {
-		done = c.ctx.Done()
+	if ctx := c.governing(); ctx != nil {
+		done = ctx.Done()
 	}
 	select {
 	case <-timer.C:

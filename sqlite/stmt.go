@@ -54,7 +54,8 @@ type Stmt struct {
 	bound      []uint32
 	boundCount int
 
-	block []byte // of Go's memory, where strings of this run are put together
+	block     []byte // of Go's memory, where strings of this run are put together
+	blockUsed int
 
 	columns   *Columns // as of compilation columnsOf
 	columnsOf uint32
@@ -246,7 +247,12 @@ func (s *Stmt) Step() (row bool, err error) {
 			// there it would keep them, after an error; the engine undoes them.
 			lib.Xsqlite3_interrupt(c.tls, c.db)
 		}
-		c.ctx = s.ctx
+		// A pointer is only written where it changes: while the collector
+		// marks, each write of one costs, and a list is stepped often.
+		if c.stepped != s {
+			c.stepped = s
+		}
+		c.stepping = true
 	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
 	if s.phase == ready {
@@ -262,7 +268,10 @@ func (s *Stmt) Step() (row bool, err error) {
 		c.compiling = &s.effects // the engine may compile it anew
 	}
 	rc := lib.Xsqlite3_step(c.tls, s.stmt)
-	c.ctx, c.compiling = nil, nil
+	c.stepping = false
+	if s.watched {
+		c.compiling = nil
+	}
 	switch rc {
 	case lib.SQLITE_ROW:
 		s.rows++
@@ -380,7 +389,7 @@ func (s *Stmt) rewind() (err error) {
 		err = s.err
 	}
 	s.err, s.reported = nil, false
-	s.block = nil
+	s.block, s.blockUsed = nil, 0
 	s.run++
 	s.rows, s.boundCount = 0, 0
 	if s.conn.faulted || s.stmt == 0 {
@@ -453,6 +462,9 @@ func (s *Stmt) finalize() {
 	lib.Xsqlite3_finalize(s.conn.tls, s.stmt)
 	s.stmt = 0
 	s.freeArena()
+	if s.conn.stepped == s {
+		s.conn.stepped = nil
+	}
 }
 
 func (s *Stmt) freeArena() {

@@ -56,8 +56,8 @@ func TestStringsKeepTheirValueWhateverRunsAfterwards(t *testing.T) {
 				break
 			}
 			kept = append(kept, []string{s.ColumnText(2), s.ColumnText(1), s.ColumnText(0), s.ColumnText(2)})
-			if cap(s.block) > maxBlock {
-				t.Errorf("a block of %d bytes", cap(s.block))
+			if len(s.block) > maxBlock {
+				t.Errorf("a block of %d bytes", len(s.block))
 			}
 		}
 		if err := s.Close(); err != nil || s.block != nil {
@@ -92,7 +92,7 @@ func TestTheStringsOfOneRowTakeNoMoreThanTheirBytes(t *testing.T) {
 	if got := s.ColumnText(0) + s.ColumnText(2) + s.ColumnText(5) + s.ColumnText(6); got != "onethreeseven" {
 		t.Error(got)
 	}
-	if cap(s.block) != len("onethreeseven") {
-		t.Errorf("a block of %d bytes", cap(s.block))
+	if len(s.block) != len("onethreeseven") {
+		t.Errorf("a block of %d bytes", len(s.block))
 	}
 }
