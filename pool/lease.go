@@ -18,8 +18,10 @@ import (
 // the loan. What is for all belongs into Config.OnConnect.
 type Conn struct {
 	*sqlite.Conn
-	db  *DB // nil of a reader, which has no news
 	res *Resource[*sqlite.Conn]
+
+	db   *DB   // nil of a reader, which has no news
+	news int64 // the newest commit before the loan
 }
 
 // closedConn takes the place of the connection after Release.
@@ -51,7 +53,7 @@ func (db *DB) lend(ctx context.Context, p *Pool[*sqlite.Conn], as *lido.Query) (
 			return nil, err
 		}
 		db.byHand = true
-		c.db = db
+		c.db, c.news = db, db.news.last.Load()
 	}
 	c.DenyControl(false)
 	return c, nil
@@ -81,7 +83,7 @@ func (c *Conn) Destroy(reason error) {
 
 // spread has the commits on the connection told of.
 func (c *Conn) spread() {
-	if c.db != nil {
+	if c.db != nil && c.db.news.last.Load() > c.news {
 		c.db.spread(context.Background())
 	}
 }

@@ -130,6 +130,7 @@ type news struct {
 	by      uintptr       // on that goroutine; guarded by mu
 	waiting int           // how many wait for that one, and would go on with it; guarded by mu
 	moved   chan struct{} // closed when one was told of; guarded by mu
+	late    pace          // of lines about writes that gave up; guarded by mu
 }
 
 func (n *news) add(c Commit) {
@@ -178,20 +179,24 @@ func (db *DB) awaitNews(ctx context.Context) bool {
 	moved := n.moved
 	n.waiting++
 	n.mu.Unlock()
-	defer func() {
-		n.mu.Lock()
-		n.waiting--
-	}()
 	timer := time.NewTimer(n.patience)
 	defer timer.Stop()
+	told, late := false, false
 	select {
 	case <-moved:
-		return true
+		told = true
 	case <-ctx.Done():
 	case <-timer.C:
-		db.cfg.Logger.Warn("a write returned before all functions of OnCommit were told of it: one of them takes long, or waits for somebody who writes with another context than its own", "path", db.path)
+		late = true
 	}
-	return false
+	n.mu.Lock()
+	n.waiting--
+	if late && n.late.due(time.Now()) {
+		n.mu.Unlock()
+		db.cfg.Logger.Warn("a write returned before all functions of OnCommit were told of it: one of them takes long, or waits for somebody who writes with another context than its own", "path", db.path)
+		n.mu.Lock()
+	}
+	return told
 }
 
 // tellAll tells of the commits up to newest, and of those after it until

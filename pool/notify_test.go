@@ -371,6 +371,32 @@ func TestAWriteLeavesASlowOnCommitWhenItsContextEnds(t *testing.T) {
 	}
 }
 
+// It has nothing to wait for.
+func TestABorrowerWhoCommitsNothingDoesNotWaitForASlowOnCommit(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	pool.SetNewsPatience(db, time.Hour)
+	began, goOn := make(chan struct{}), make(chan struct{})
+	db.OnCommit(func(context.Context, pool.Commit) {
+		close(began)
+		<-goOn
+	})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := run(t.Context(), db, insertItem, "a"); err != nil {
+			t.Error(err)
+		}
+	})
+	<-began
+	err := db.WithWriter(t.Context(), func(ctx context.Context, c *sqlite.Conn) error {
+		return c.Exec(ctx, "BEGIN IMMEDIATE; ROLLBACK")
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	close(goOn)
+	wg.Wait()
+}
+
 func TestAListenerThatEndsItsGoroutineTakesNobodyWithIt(t *testing.T) {
 	db := openDB(t, pool.Config{})
 	heard := 0
