@@ -291,9 +291,15 @@ func TestASlowCommitIsSeenThroughAfterItsContextHasEnded(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, open opener) {
 		db := open(t, itemSchema)
-		stop := pooltest.Faults(t, db).SlowCommit(30 * time.Millisecond)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		defer cancel()
+		f := pooltest.Faults(t, db)
+		stop := f.SlowCommit(30 * time.Millisecond)
+		begun, release := f.BlockCommit()
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			<-begun
+			cancel()
+			release()
+		}()
 		start := time.Now()
 		if err := insert(ctx, db, "a"); err != nil {
 			t.Error(err)
