@@ -226,7 +226,7 @@ func TestReadersThatOverlapWithoutAGapDoNotMakeTheWALGrow(t *testing.T) {
 	addItems(t, db, "first", 1)
 	stop := alwaysRead(t, db)
 	long, most := strings.Repeat("x", 64<<10), 0
-	for i, written := 0, 0; written < 4*room; i++ {
+	for i, written := 0, 0; written < 6*room; i++ {
 		if err := run(t.Context(), db, insertItem, fmt.Sprint(i, long)); err != nil {
 			t.Fatal(err)
 		}
@@ -234,9 +234,9 @@ func TestReadersThatOverlapWithoutAGapDoNotMakeTheWALGrow(t *testing.T) {
 		most = max(most, db.Stat().WALFrames)
 	}
 	stop()
-	// At 16,000 frames; and once more at twice as many, should the machine have
-	// been too busy to end a read in time.
-	if s := db.Stat(); most < room || most > 3*room || s.Checkpoints.Restart == 0 || s.Checkpoints.Failed != 0 {
+	// At 16,000 frames; and up to four times as many, should the machine have been
+	// too busy to end a read in time.
+	if s := db.Stat(); most < room || most > 9*room/2 || s.Checkpoints.Restart == 0 || s.Checkpoints.Failed != 0 {
 		t.Errorf("the WAL had up to %d frames: %+v", most, s.Checkpoints)
 	}
 	if lines := log.lines(); len(lines) > 0 {

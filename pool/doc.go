@@ -111,8 +111,9 @@
 // long as it is written to. At four times that length, and at least 16,000 pages,
 // the checkpointer waits until nobody reads, and holds up who would begin to at
 // that moment, for 100 ms at most. If that moment does not come and readers are
-// short, writers wait for them, for some 30 ms; at 64,000 pages for any reader,
-// for some 100 ms. A reader that takes longer is logged.
+// short, writers wait until those of the moment have ended: for twice 15 ms at
+// most, twice 50 in a WAL twice as long; at four times as long, for any reader,
+// twice 100. A reader that takes longer is logged.
 //
 // https://www.sqlite.org/wal.html#ckpt
 //

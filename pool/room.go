@@ -55,6 +55,7 @@ const (
 const (
 	slipPatience  = 5 * time.Millisecond
 	shortPatience = 15 * time.Millisecond
+	morePatience  = 50 * time.Millisecond // when the WAL is twice as long
 	hardPatience  = 100 * time.Millisecond
 )
 
@@ -74,7 +75,7 @@ func (k *checkpointer) makeRoom(frames int64) {
 	}
 	hard := n >= roomHard*k.roomAt()
 	switch {
-	case 2*s.Moved > s.Frames && (k.inGap(n) || k.byForce(hard)):
+	case 2*s.Moved > s.Frames && (k.inGap(n) || k.byForce(n)):
 		k.long.Store(k.roomAt())
 	case hard:
 		k.long.Store(2 * n)
@@ -143,25 +144,29 @@ func (k *checkpointer) closeGate() *gate {
 	return g
 }
 
-// byForce makes room while writers wait. Unless it is hard pressed it only does
-// if readers turn out to be short.
-func (k *checkpointer) byForce(hard bool) bool {
+// byForce makes room in a WAL of that many frames while writers wait. Unless it
+// is hard pressed it only does if readers turn out to be short.
+func (k *checkpointer) byForce(frames int64) bool {
 	if k.passive(); k.failing || !k.sync() { // or all of that would be waited for
 		return false
 	}
 	patience := shortPatience
-	if hard {
+	switch {
+	case frames >= roomHard*k.roomAt():
 		patience = hardPatience
-	} else if !k.readersAreShort() {
+	case frames >= 2*k.roomAt():
+		patience = morePatience
+	}
+	if patience < hardPatience && !k.readersAreShort(patience) {
 		return false
 	}
 	return k.cut(sqlite.Restart, time.Second, patience, func() bool { return false })
 }
 
-// readersAreShort reports whether who reads now has ended shortPatience later.
-func (k *checkpointer) readersAreShort() bool {
+// readersAreShort reports whether who reads now has ended that much later.
+func (k *checkpointer) readersAreShort(limit time.Duration) bool {
 	now, _ := k.db.walState()
-	wait := time.NewTimer(shortPatience)
+	wait := time.NewTimer(limit)
 	defer wait.Stop()
 	select {
 	case <-wait.C:
