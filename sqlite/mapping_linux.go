@@ -63,7 +63,7 @@ func (c *Conn) tuneMapping() {
 		mapped.methods.FxUnfetch = function(onUnfetch)
 		mapped.methods.FxFileSize = function(onFileSize)
 	})
-	if file.FpMethods == mapped.below { // an immutable file has others, and nobody changes it
+	if file.FpMethods == mapped.below { // other ways to lock have others
 		file.FpMethods = uintptr(unsafe.Pointer(&mapped.methods))
 	}
 }
@@ -112,7 +112,7 @@ func mapsAll(f *lib.TunixFile) bool {
 // seen to it that the mapping is as long as the file.
 func onFileSize(tls *libc.TLS, file, size uintptr) int32 {
 	f := (*lib.TunixFile)(pointer(file))
-	if 0 < f.FmmapSize && f.FmmapSize < f.FmmapSizeMax && walIsEmpty(f) {
+	if 0 < f.FmmapSize && f.FmmapSize < f.FmmapSizeMax && walIsEmpty(tls, f) {
 		*(*int64)(pointer(size)) = f.FmmapSize
 		return lib.SQLITE_OK
 	}
@@ -121,14 +121,18 @@ func onFileSize(tls *libc.TLS, file, size uintptr) int32 {
 
 // walIsEmpty reports whether the wal-index says so. It does not if the database
 // has none.
-func walIsEmpty(f *lib.TunixFile) bool {
+func walIsEmpty(tls *libc.TLS, f *lib.TunixFile) bool {
 	if f.FpShm == 0 {
 		return false
 	}
 	shared := (*lib.TunixShmNode)(pointer((*lib.TunixShm)(pointer(f.FpShm)).FpShmNode))
-	if shared.FnRegion == 0 {
-		return false
+	var index uintptr
+	// Another connection that makes the wal-index longer moves the list of its
+	// parts. The index itself is read later: it may fault.
+	lib.Xsqlite3_mutex_enter(tls, shared.FpShmMutex)
+	if shared.FnRegion > 0 {
+		index = uintptrAt(shared.FapRegion)
 	}
-	index := uintptrAt(shared.FapRegion)
-	return int32At(index+walFrames) == 0 && int32At(index+walHeader+walFrames) == 0
+	lib.Xsqlite3_mutex_leave(tls, shared.FpShmMutex)
+	return index != 0 && int32At(index+walFrames) == 0 && int32At(index+walHeader+walFrames) == 0
 }
