@@ -44,12 +44,17 @@ var mapped struct {
 }
 
 // tuneMapping puts the three methods in place, if the file is of the VFS that is
-// known. It is called when nothing else uses the connection yet.
+// known and opened to be read. A transaction that writes asks for the mapping of
+// pages that it has in its cache, and which the file may have no more: it must
+// not look at them. It is called when nothing else uses the connection yet.
 func (c *Conn) tuneMapping() {
 	if c.file == 0 || c.hooks.VFS != "" {
 		return
 	}
 	if vfs := c.vfsName(); vfs != "unix" && vfs != "unix-excl" {
+		return
+	}
+	if (*lib.TunixFile)(pointer(c.file)).FctrlFlags&lib.UNIXFILE_RDONLY == 0 {
 		return
 	}
 	file := (*lib.Tsqlite3_file)(pointer(c.file))

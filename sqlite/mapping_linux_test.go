@@ -158,6 +158,37 @@ func TestPagesInsideOfABTreeAreKeptInTheCacheAndLeavesAreNot(t *testing.T) {
 	}
 }
 
+// A transaction that makes the file longer has pages that are nowhere but in the
+// cache, and the engine asks for the mapping of some of them all the same.
+func TestAWriterSurvivesAFileThatBecameShorterThanItsMapping(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	m := &mapper{t: t, path: path, w: openAt(t, path, sqlite.Options{Create: true, Pragmas: []sqlite.Pragma{
+		{Name: "auto_vacuum", Value: "1"}, {Name: "journal_mode", Value: "wal"}, {Name: "wal_autocheckpoint", Value: "0"},
+	}})}
+	const numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 200) "
+	exec(t, m.w, "CREATE TABLE t(k PRIMARY KEY) WITHOUT ROWID; CREATE TABLE u(x);"+numbers+"INSERT INTO u SELECT zeroblob(20000) FROM n")
+	m.checkpoint()
+	other := openAt(t, path, sqlite.Options{Pragmas: []sqlite.Pragma{
+		{Name: "mmap_size", Value: "268435456"}, {Name: "wal_autocheckpoint", Value: "0"},
+	}})
+	m.query(other, "SELECT total(length(x)) FROM u")
+	exec(t, m.w, "DELETE FROM u")
+	if err := other.Begin(t.Context(), sqlite.Immediate); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.w.Checkpoint(t.Context(), sqlite.Passive); err != nil {
+		t.Fatal(err)
+	}
+	// To compare such keys takes what does not fit into their own page.
+	exec(t, other, numbers+"INSERT INTO t SELECT CAST(zeroblob(10000) || i AS BLOB) FROM n")
+	if err := other.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := other.QueryText(t.Context(), "PRAGMA integrity_check"); got != "ok" || err != nil {
+		t.Error(got, err)
+	}
+}
+
 func TestReadersThroughMappedMemorySeeWhatOthersSeeWhateverHappensToTheFile(t *testing.T) {
 	m := newMapper(t)
 	plain := openAt(t, m.path, sqlite.Options{ReadOnly: true, Pragmas: []sqlite.Pragma{{Name: "mmap_size", Value: "0"}}})
