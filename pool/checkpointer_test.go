@@ -39,10 +39,13 @@ func TestTheWALBeginsAnewUnderASteadyWriterAndIsCutWhenAllIsQuiet(t *testing.T) 
 		}
 		last = frames
 	}
-	eventually(t, "the WAL is cut", func() bool { return db.Stat().Checkpoints.Truncate > 0 })
+	eventually(t, "the WAL is cut", func() bool { // after the last write: the loop may have paused for long enough too
+		s := db.Stat()
+		return s.Checkpoints.Truncate > 0 && s.WALFrames == 0 && s.WALBytes == 0
+	})
 	s := db.Stat()
-	if c := s.Checkpoints; c.Passive == 0 || c.Truncate == 0 || c.Full != 0 || c.Failed != 0 || c.Pages == 0 ||
-		c.Last.IsZero() || c.Time < c.LastTime || c.LastTime <= 0 || s.WALFrames != 0 || s.WALBytes != 0 {
+	if c := s.Checkpoints; c.Passive == 0 || c.Full != 0 || c.Failed != 0 || c.Pages == 0 ||
+		c.Last.IsZero() || c.Time < c.LastTime || c.LastTime <= 0 {
 		t.Errorf("%+v", s)
 	}
 	if got := count(t, t.Context(), db); got != int64(n) {
