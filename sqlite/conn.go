@@ -54,8 +54,9 @@ type Conn struct {
 	controlDenied   bool
 	sawControl      bool // by the statement being compiled
 
-	stepped  *Stmt // the last that was stepped
-	stepping bool  // it runs, and its context counts
+	stepped  *Stmt   // the last that was stepped
+	stepping bool    // it runs, and its context counts
+	inEngine uintptr // sqlite3_stmt* of what the engine runs now, the innermost
 
 	compiling *effects // where the authorizer notes what a statement does, or nil
 	open      openTransaction
@@ -277,6 +278,9 @@ func (c *Conn) Exec(ctx context.Context, sql string) (err error) {
 	out := malloc(c.tls, 16)
 	defer free(c.tls, out)
 	for at := text; ; at = uintptrAt(out + 8) {
+		if at != text && bytesAt(at, 1)[0] == 0 {
+			return nil // all is done, whatever has become of ctx
+		}
 		if err := c.enter(ctx); err != nil {
 			return err
 		}
@@ -305,7 +309,7 @@ func (c *Conn) Exec(ctx context.Context, sql string) (err error) {
 		}
 		total := db(c).FnTotalChange
 		for rc = lib.SQLITE_ROW; rc == lib.SQLITE_ROW; {
-			rc = lib.Xsqlite3_step(c.tls, stmt)
+			rc = c.step(stmt)
 		}
 		c.compiling = nil
 		if rc != lib.SQLITE_DONE {

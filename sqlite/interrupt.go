@@ -122,10 +122,17 @@ func (c *Conn) gone() bool {
 // onProgress is the engine's progress handler; anything but 0 interrupts.
 func onProgress(_ *libc.TLS, handle uintptr) int32 {
 	c := connOf(handle)
-	if c != nil && !c.uninterruptible && c.stopped() {
+	if c != nil && !c.uninterruptible && c.stopped() && !c.hasEnded() {
 		return 1
 	}
 	return 0
+}
+
+// hasEnded reports whether what the engine runs has ended. It asks the progress
+// handler once more after that, and an interrupt then would be an error although
+// a write outside of a transaction is committed.
+func (c *Conn) hasEnded() bool {
+	return c.inEngine != 0 && (*lib.TVdbe)(pointer(c.inEngine)).FeVdbeState == lib.VDBE_HALT_STATE
 }
 
 // onBusy is called when another connection holds the lock that this one needs;

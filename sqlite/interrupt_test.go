@@ -115,3 +115,47 @@ func TestACommitIsNotInterrupted(t *testing.T) {
 		t.Error("the transaction is still open")
 	}
 }
+
+// The engine asks the progress handler once more when a statement has ended, now
+// and then: it counts the instructions of all runs.
+func TestAWriteThatHasCommittedIsNotInterrupted(t *testing.T) {
+	c := open(t, sqlite.Options{Create: true})
+	exec(t, c, "CREATE TABLE t(a)")
+	var cancel context.CancelFunc
+	if err := c.CreateFunction("cancel", 0, false, func([]sqlite.Value) (any, error) { cancel(); return nil, nil }); err != nil {
+		t.Fatal(err)
+	}
+	const insert = "INSERT INTO t VALUES(cancel())"
+	for _, way := range []struct {
+		name string
+		run  func(ctx context.Context) error
+	}{
+		{"Step", func(ctx context.Context) error {
+			s, err := c.Prepare(ctx, insert)
+			if err == nil {
+				_, err = s.Step()
+				err = errors.Join(err, s.Close())
+			}
+			return err
+		}},
+		{"Exec", func(ctx context.Context) error { return c.Exec(ctx, insert) }},
+	} {
+		exec(t, c, "DELETE FROM t")
+		rows := int64(0)
+		for i := range 1000 {
+			var ctx context.Context
+			ctx, cancel = context.WithCancel(t.Context())
+			err := way.run(ctx)
+			cancel()
+			if err == nil {
+				rows++
+			}
+			if n, countErr := c.QueryInt64(t.Context(), "SELECT count(*) FROM t"); n != rows || countErr != nil {
+				t.Fatalf("%s: run %d was told %v, and there are %d rows, not %d (%v)", way.name, i, err, n, rows, countErr)
+			}
+		}
+		if rows == 0 {
+			t.Errorf("%s: no run was too late to be interrupted", way.name)
+		}
+	}
+}

@@ -267,7 +267,7 @@ func (s *Stmt) Step() (row bool, err error) {
 	if s.watched {
 		c.compiling = &s.effects // the engine may compile it anew
 	}
-	rc := lib.Xsqlite3_step(c.tls, s.stmt)
+	rc := c.step(s.stmt)
 	c.stepping = false
 	if s.watched {
 		c.compiling = nil
@@ -299,6 +299,15 @@ func (s *Stmt) Step() (row bool, err error) {
 		c.ranTo(&s.effects, err, s.total)
 	}
 	return false, err
+}
+
+// step runs stmt up to its next row or its end.
+func (c *Conn) step(stmt uintptr) int32 {
+	outer := c.inEngine
+	c.inEngine = stmt
+	rc := lib.Xsqlite3_step(c.tls, stmt)
+	c.inEngine = outer
+	return rc
 }
 
 // unsteppable says what Step returns instead of going into the engine, if it is
