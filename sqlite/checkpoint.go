@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"runtime/debug"
-	"unsafe"
 
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
@@ -109,7 +108,7 @@ func (c *Conn) SyncFile() (err error) {
 		return nil // a database in memory
 	}
 	methods := (*lib.Tsqlite3_io_methods)(pointer((*lib.Tsqlite3_file)(pointer(file)).FpMethods))
-	sync := *(*func(*libc.TLS, uintptr, int32) int32)(unsafe.Pointer(&struct{ f uintptr }{methods.FxSync}))
+	sync := functionAt[func(*libc.TLS, uintptr, int32) int32](methods.FxSync)
 	if rc := sync(c.tls, file, lib.SQLITE_SYNC_NORMAL); rc != lib.SQLITE_OK {
 		return c.fail(context.Background(), rc, "")
 	}

@@ -3,8 +3,6 @@
 package sqlite
 
 import (
-	"unsafe"
-
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
 )
@@ -24,7 +22,7 @@ func (c *Conn) dropLocks() {
 	c.kept.leave(c.tls)
 	methods := (*lib.Tsqlite3_io_methods)(pointer((*lib.Tsqlite3_file)(pointer(c.file)).FpMethods))
 	if shm := (*lib.TunixFile)(pointer(c.file)).FpShm; shm != 0 {
-		shmLock := *(*func(*libc.TLS, uintptr, int32, int32, int32) int32)(unsafe.Pointer(&struct{ f uintptr }{methods.FxShmLock}))
+		shmLock := functionAt[func(*libc.TLS, uintptr, int32, int32, int32) int32](methods.FxShmLock)
 		held := (*lib.TunixShm)(pointer(shm))
 		shared, exclusive := held.FsharedMask, held.FexclMask
 		for i := range int32(lib.SQLITE_SHM_NLOCK) {
@@ -36,6 +34,6 @@ func (c *Conn) dropLocks() {
 			}
 		}
 	}
-	unlock := *(*func(*libc.TLS, uintptr, int32) int32)(unsafe.Pointer(&struct{ f uintptr }{methods.FxUnlock}))
+	unlock := functionAt[func(*libc.TLS, uintptr, int32) int32](methods.FxUnlock)
 	unlock(c.tls, c.file, lib.SQLITE_LOCK_NONE)
 }

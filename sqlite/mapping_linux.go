@@ -61,9 +61,9 @@ func (c *Conn) tuneMapping() {
 	mapped.once.Do(func() {
 		mapped.below = file.FpMethods
 		mapped.methods = *(*lib.Tsqlite3_io_methods)(pointer(file.FpMethods))
-		mapped.fetch = *(*func(*libc.TLS, uintptr, int64, int32, uintptr) int32)(unsafe.Pointer(&struct{ f uintptr }{mapped.methods.FxFetch}))
-		mapped.unfetch = *(*func(*libc.TLS, uintptr, int64, uintptr) int32)(unsafe.Pointer(&struct{ f uintptr }{mapped.methods.FxUnfetch}))
-		mapped.fileSize = *(*func(*libc.TLS, uintptr, uintptr) int32)(unsafe.Pointer(&struct{ f uintptr }{mapped.methods.FxFileSize}))
+		mapped.fetch = functionAt[func(*libc.TLS, uintptr, int64, int32, uintptr) int32](mapped.methods.FxFetch)
+		mapped.unfetch = functionAt[func(*libc.TLS, uintptr, int64, uintptr) int32](mapped.methods.FxUnfetch)
+		mapped.fileSize = functionAt[func(*libc.TLS, uintptr, uintptr) int32](mapped.methods.FxFileSize)
 		mapped.methods.FxFetch = function(onFetch)
 		mapped.methods.FxUnfetch = function(onUnfetch)
 		mapped.methods.FxFileSize = function(onFileSize)

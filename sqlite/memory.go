@@ -55,4 +55,9 @@ func cString(tls *libc.TLS, s string) uintptr {
 // address, so it would free a closure under it.
 func function[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&struct{ f F }{f})) }
 
+// functionAt is what the engine has under that address, for us to call.
+func functionAt[F any](address uintptr) F {
+	return *(*F)(unsafe.Pointer(&struct{ f uintptr }{address}))
+}
+
 var freeFunction = function(lib.Xsqlite3_free)

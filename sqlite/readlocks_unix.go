@@ -46,7 +46,7 @@ func (l *ReadLocks) join(c *Conn) {
 	}
 	m := &keptLock{locks: l, file: c.file, below: file.FpMethods, ours: ours}
 	below := (*lib.Tsqlite3_io_methods)(pointer(m.below))
-	m.shmLock = *(*func(*libc.TLS, uintptr, int32, int32, int32) int32)(unsafe.Pointer(&struct{ f uintptr }{below.FxShmLock}))
+	m.shmLock = functionAt[func(*libc.TLS, uintptr, int32, int32, int32) int32](below.FxShmLock)
 	m.enlist()
 	methods := (*keptMethods)(pointer(ours))
 	*methods = keptMethods{Tsqlite3_io_methods: *below, number: m.number}
@@ -122,7 +122,7 @@ func onShmUnmap(tls *libc.TLS, file uintptr, remove int32) int32 {
 	defer m.mu.Unlock()
 	m.giveUp(tls)
 	below := (*lib.Tsqlite3_io_methods)(pointer(m.below))
-	unmap := *(*func(*libc.TLS, uintptr, int32) int32)(unsafe.Pointer(&struct{ f uintptr }{below.FxShmUnmap}))
+	unmap := functionAt[func(*libc.TLS, uintptr, int32) int32](below.FxShmUnmap)
 	return unmap(tls, file, remove)
 }
 

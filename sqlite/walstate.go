@@ -3,7 +3,6 @@ package sqlite
 import (
 	"runtime/debug"
 	"sync"
-	"unsafe"
 
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
@@ -65,7 +64,7 @@ func (c *Conn) viewWAL() {
 		return
 	}
 	methods := (*lib.Tsqlite3_io_methods)(pointer((*lib.Tsqlite3_file)(pointer(file)).FpMethods))
-	shmMap := *(*func(*libc.TLS, uintptr, int32, int32, int32, uintptr) int32)(unsafe.Pointer(&struct{ f uintptr }{methods.FxShmMap}))
+	shmMap := functionAt[func(*libc.TLS, uintptr, int32, int32, int32, uintptr) int32](methods.FxShmMap)
 	out := malloc(c.tls, 8)
 	defer free(c.tls, out)
 	if rc := shmMap(c.tls, file, 0, walRegionSize, 0, out); rc != lib.SQLITE_OK {
