@@ -110,8 +110,9 @@ type Config struct {
 	AcquireWait time.Duration
 
 	// WALDegradedBytes and WALFailedBytes are the sizes from which wal_size is
-	// so, of what the WAL holds that is not in the database yet. A file that is
-	// larger after one large transaction is OK. Defaults 256 MB and 4 GB.
+	// so, of what the WAL holds that the next write does not write over. A file
+	// that is larger after one large transaction is OK. At pool.Config.WALMaxBytes,
+	// where writes wait, it is Failed in any case. Defaults 256 MB and 4 GB.
 	WALDegradedBytes, WALFailedBytes int64
 
 	// DiskDegradedBytes and DiskFailedBytes are the free bytes below which

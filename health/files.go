@@ -34,14 +34,16 @@ func realPath(path string) string {
 // inMemory reports that there are no files to look at.
 func inMemory(db *pool.DB) bool { return db.Path() == pool.Memory }
 
-// checkWALSize looks at the length of the -wal file, and where that is large,
-// at what of it is still needed. A large transaction leaves a long file whose
-// frames are all in the database: it is written over from its start, and
-// nothing has to be done about it.
+// checkWALSize looks at the length of the -wal file, and where that is large, at
+// what of it is in use. A large transaction leaves a long file whose frames are all
+// in the database: it is written over from its start, and nothing has to be done
+// about it. As long as a single frame is missing there the next write goes behind
+// the last one, so that reads that overlap make the file grow although hardly
+// anything waits to be moved.
 //
 // https://www.sqlite.org/wal.html#avoiding_excessively_large_wal_files
 func checkWALSize(cfg Config) Check {
-	const remedy = "find the reader that keeps the WAL from being emptied: an open transaction, or rows that were not read to their end; " +
+	const remedy = "find the reader that keeps the WAL from restarting: an open transaction, rows that were not read to their end, or long reads that always overlap; " +
 		"in another process it may be a shell or a copy that runs"
 	return Check{
 		Name: WALSize, Cost: Moderate, Interval: 30 * time.Second, Timeout: 5 * time.Second,
@@ -57,20 +59,23 @@ func checkWALSize(cfg Config) Check {
 				return unknown("cannot look at the WAL: %v", err)
 			}
 			text := "the WAL takes " + size(info.Size())
-			if info.Size() < cfg.WALDegradedBytes {
+			bound := db.Config().WALMaxBytes
+			if info.Size() < cfg.WALDegradedBytes && (bound < 0 || info.Size() < bound) {
 				return okay("%s", text)
 			}
-			waiting, err := walWaiting(ctx, db)
+			used, waiting, err := walUse(ctx, db)
 			if err != nil {
 				// What cannot be asked is taken for needed.
-				text, waiting = fmt.Sprintf("%s (what of it is needed is not known: %v)", text, err), info.Size()
+				text, used = fmt.Sprintf("%s (what of it is in use is not known: %v)", text, err), info.Size()
 			} else {
-				text += fmt.Sprintf(", %s of it not yet in the database", size(waiting))
+				text += fmt.Sprintf(", %s of it in use, %s of it not yet in the database", size(used), size(waiting))
 			}
 			switch {
-			case waiting >= cfg.WALFailedBytes:
+			case bound > 0 && used >= bound:
+				return failed(remedy, "%s; writes wait, for the bound (pool.Config.WALMaxBytes) is %s", text, size(bound))
+			case used >= cfg.WALFailedBytes:
 				return failed(remedy, "%s, %s or more", text, size(cfg.WALFailedBytes))
-			case waiting >= cfg.WALDegradedBytes:
+			case used >= cfg.WALDegradedBytes:
 				return degraded(remedy, "%s, %s or more", text, size(cfg.WALDegradedBytes))
 			}
 			return okay("%s", text)
@@ -78,18 +83,21 @@ func checkWALSize(cfg Config) Check {
 	}
 }
 
-// walWaiting returns how many bytes of the WAL are not in the database yet.
-func walWaiting(ctx context.Context, db *pool.DB) (waiting int64, err error) {
+// walUse returns how many bytes the WAL holds that the next write does not write
+// over, and how many of them are not in the database yet.
+func walUse(ctx context.Context, db *pool.DB) (used, waiting int64, err error) {
 	err = onFresh(ctx, db, func(c *sqlite.Conn) error {
 		page, err := c.QueryInt64(ctx, "PRAGMA page_size")
 		if err != nil {
 			return err
 		}
 		frames, moved, err := walFrames(ctx, c)
-		waiting = max(0, frames-moved) * frameBytes(page)
+		if frames > moved {
+			used, waiting = frames*frameBytes(page), (frames-moved)*frameBytes(page)
+		}
 		return err
 	})
-	return waiting, err
+	return used, waiting, err
 }
 
 // frameBytes is what a page takes in the WAL.

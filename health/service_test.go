@@ -199,6 +199,55 @@ func TestTheSizeOfTheWALIsJudged(t *testing.T) {
 	want(t, run(t, db, health.Config{WALDegradedBytes: 10_000, WALFailedBytes: 20_000}, health.WALSize), health.Failed, "20 kB or more")
 }
 
+func TestWALSize_readsThatOverlapMakeItGrowAlthoughFramesAreMoved(t *testing.T) {
+	// reader 1           writer                reader 2
+	//                    300 rows
+	// begins
+	//                    one row
+	//                                          begins
+	// ends
+	//                    all is moved but for one frame or so
+	db := open(t, pool.Config{WALAutocheckpointPages: -1})
+	begin := func() *pool.Conn {
+		t.Helper()
+		c, err := db.AcquireReader(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Release)
+		if err := c.Exec(t.Context(), "BEGIN; SELECT * FROM item LIMIT 1"); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	exec(t, db, fmt.Sprintf(rows, 300))
+	begin()
+	exec(t, db, "INSERT INTO item(text) VALUES ('one more')")
+	if _, err := db.Checkpoint(t.Context(), sqlite.Passive); err != nil {
+		t.Fatal(err)
+	}
+	s := db.Stat()
+	if s.WALMoved == s.WALFrames || s.WALMoved < s.WALFrames/2 {
+		t.Fatalf("%+v", s)
+	}
+	want(t, run(t, db, health.Config{WALDegradedBytes: 30_000}, health.WALSize), health.Degraded, "in use", "30 kB or more")
+}
+
+func TestWALSize_isFailedWhereWritesWait(t *testing.T) {
+	db := open(t, pool.Config{WALMaxBytes: 1 << 20, BusyTimeout: 10 * time.Millisecond})
+	exec(t, db, fmt.Sprintf(rows, 1))
+	c, err := db.AcquireReader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Release()
+	if err := c.Exec(t.Context(), "BEGIN; SELECT * FROM item LIMIT 1"); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, "UPDATE item SET text = hex(randomblob(2000000))")
+	want(t, run(t, db, health.Config{}, health.WALSize), health.Failed, "writes wait", "WALMaxBytes")
+}
+
 func TestALongWALWhoseFramesAreAllInTheDatabaseIsNothingToWorryAbout(t *testing.T) {
 	db := open(t, pool.Config{})
 	cfg := health.Config{WALDegradedBytes: 1e6, WALFailedBytes: 2e6}

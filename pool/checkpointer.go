@@ -66,6 +66,9 @@ type checkpointer struct {
 	long  atomic.Int64 // at how many frames to make room, or more after that failed
 	gate  atomic.Pointer[gate]
 
+	maxFrames atomic.Int64 // what Config.WALMaxBytes comes to, once it is known; 0 is no bound
+	full      atomic.Int64 // since when the WAL has been that long, in Unix nanoseconds, or 0
+
 	// What the writer's connection was told, and when to look again. Owned by
 	// who has the writer.
 	writer  *sqlite.Conn
@@ -114,6 +117,7 @@ func (k *checkpointer) noticed(c *sqlite.Conn) {
 	if !ok {
 		return
 	}
+	k.noticeFull(s)
 	work := int64(s.Frames-s.Moved) >= k.due.Load()
 	if movable := k.yield(c, s); k.yielded {
 		// Somebody may be in the way who is not known here.

@@ -180,9 +180,9 @@ func TestACheckpointWaitsForTheOneThatRuns(t *testing.T) {
 	}
 }
 
-// alwaysRead has somebody read from now on: a snapshot of 5 ms, and the next one
-// before it ends. It stops at the end of the test.
-func alwaysRead(t *testing.T, db *pool.DB) (stop func()) {
+// alwaysRead keeps a read under way from now on: a snapshot that lasts as long as
+// given, and the next one begins before it ends. It stops at the end of the test.
+func alwaysRead(t *testing.T, db *pool.DB, each time.Duration) (stop func()) {
 	t.Helper()
 	begin := func() *pool.Conn {
 		c, err := db.AcquireReader(context.Background())
@@ -206,7 +206,7 @@ func alwaysRead(t *testing.T, db *pool.DB) (stop func()) {
 		defer close(ended)
 		held := begin()
 		for held != nil {
-			after(5 * time.Millisecond)
+			after(each)
 			select {
 			case <-quit:
 				end(held)
@@ -227,7 +227,7 @@ func TestReadersThatOverlapWithoutAGapDoNotMakeTheWALGrow(t *testing.T) {
 	var log logbook
 	db := openDB(t, pool.Config{Logger: log.logger()})
 	addItems(t, db, "first", 1)
-	stop := alwaysRead(t, db)
+	stop := alwaysRead(t, db, 5*time.Millisecond)
 	long, most := strings.Repeat("x", 64<<10), 0
 	for i, written := 0, 0; written < 6*room; i++ {
 		if err := run(t.Context(), db, insertItem, fmt.Sprint(i, long)); err != nil {

@@ -28,6 +28,8 @@ const (
 	defaultIteratorLife   = 5 * time.Minute
 	defaultReaderWarnAge  = 30 * time.Second
 	defaultWALWarn        = 256 << 20
+	defaultWALMax         = int64(4 << 30)
+	minWALMax             = 1 << 20
 	defaultLeakWarnAge    = time.Minute
 	defaultMaxLength      = 128 << 20
 	minReaders            = 2
@@ -96,16 +98,26 @@ type Config struct {
 	// already at a quarter of the length the checkpointer begins to move it, in
 	// the background, beside writers and readers.
 	//
-	// Readers that follow each other without a gap keep the WAL from beginning
-	// anew. At four times the length, and at least 16,000 pages, the
-	// checkpointer makes room: it may hold up a read that would begin when the
-	// last one has just ended, for 100 ms at most, or, where readers overlap,
-	// writers until short reads have ended; see the package documentation.
+	// Readers that follow each other without a gap keep the WAL from restarting.
+	// At four times the length, and at least 16,000 pages, the checkpointer makes
+	// room: it may hold up a read that would begin when the last one has just
+	// ended, for 100 ms at most, or, where readers overlap, writers until the reads
+	// under way have ended; see the package documentation.
 	//
 	// Negative leaves checkpoints to others: neither a commit nor the
 	// checkpointer does any, only a call of Checkpoint, and Close if nobody else
 	// has the file open. That is what Litestream wants.
 	WALAutocheckpointPages int
+	// WALMaxBytes bounds the WAL beside readers that keep it from restarting. A
+	// write that finds the WAL that long waits until the reads under way have
+	// ended, at most BusyTimeout; then it fails with lido.ErrBusy, and the error
+	// names the reader that keeps most. Reads do not wait. A transaction is not
+	// stopped in its middle, so the WAL can be longer by the transactions that had
+	// begun or waited for the writer before; other processes that write are not held
+	// back. Health's wal_size is Degraded long before.
+	// Default 4 GiB; negative is no bound. There is none either where checkpoints
+	// are left to others, and on Windows, where the length is not known.
+	WALMaxBytes int64
 	// CheckpointInterval is how often the checkpointer moves what the WAL holds,
 	// however little. When nothing was written for that long and nobody holds a
 	// connection, it also cuts the -wal file to nothing. Default 10 s; negative
@@ -238,6 +250,11 @@ func (cfg Config) withDefaults() (Config, error) {
 		return bad("MmapBytes is %d, more than SQLite maps, which is %d", cfg.MmapBytes, maxMmapBytes)
 	case cfg.WALAutocheckpointPages > math.MaxInt32:
 		return bad("WALAutocheckpointPages is %d, want %d or less, or 0 (for %d)", cfg.WALAutocheckpointPages, math.MaxInt32, defaultCheckpoint)
+	case cfg.WALMaxBytes > 0 && (cfg.WALAutocheckpointPages < 0 || cfg.CheckpointInterval < 0):
+		return bad("WALMaxBytes is %d, but the checkpointer that keeps it is turned off: WALAutocheckpointPages is %d, CheckpointInterval %v",
+			cfg.WALMaxBytes, cfg.WALAutocheckpointPages, cfg.CheckpointInterval)
+	case cfg.WALMaxBytes > 0 && cfg.WALMaxBytes < minWALMax:
+		return bad("WALMaxBytes is %d, want %d or more, or 0 (for 4 GiB)", cfg.WALMaxBytes, minWALMax)
 	case cfg.MaxLengthBytes > 0 && cfg.MaxLengthBytes < sqlite.MinLength, cfg.MaxLengthBytes > sqlite.MaxLength:
 		return bad("MaxLengthBytes is %d, want %d to %d, or 0 (for 128 MiB)", cfg.MaxLengthBytes, sqlite.MinLength, sqlite.MaxLength)
 	case cfg.Exclusive && cfg.ReadOnly:
@@ -268,6 +285,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	fill(&cfg.IteratorLifetime, defaultIteratorLife)
 	fill(&cfg.ReaderWarnAge, defaultReaderWarnAge)
 	fill(&cfg.WALWarnBytes, defaultWALWarn)
+	fill(&cfg.WALMaxBytes, defaultWALMax)
 	fill(&cfg.LeakWarnAge, defaultLeakWarnAge)
 	fill(&cfg.MaxLengthBytes, defaultMaxLength)
 	conns := cfg.MaxReaders + 1

@@ -67,6 +67,7 @@ type DB struct {
 
 	reads, writes, commits, rollbacks, faults atomic.Int64
 	singleReads, statements, poisoned         atomic.Int64
+	walWaits                                  atomic.Int64
 	lastCommit                                atomic.Int64 // Unix nanoseconds
 
 	// byHand says that the writer was lent as a raw connection, whose
@@ -119,6 +120,7 @@ func open(ctx context.Context, path string, cfg Config, around surroundings) (*D
 		return nil, err
 	}
 	db.group.time, db.group.memberTime = groupTime, groupMemberTime
+	db.group.explain = func(err error) error { return db.checkpointer.explain(err) }
 	if err := db.claim(); err != nil {
 		return nil, err
 	}
@@ -522,12 +524,13 @@ func (db *DB) Checkpoint(ctx context.Context, mode sqlite.CheckpointMode) (sqlit
 		return sqlite.CheckpointResult{}, err
 	}
 	defer db.passTurn()
-	return db.checkpointTraced(ctx, mode, func(ctx context.Context) (res sqlite.CheckpointResult, err error) {
-		err = db.WithWriter(ctx, func(ctx context.Context, c *sqlite.Conn) error {
-			res, err = db.checkpointOn(ctx, c, mode)
-			return err
-		})
-		return res, err
+	return db.checkpointTraced(ctx, mode, func(ctx context.Context) (sqlite.CheckpointResult, error) {
+		r, err := db.acquire(ctx, db.writer, checkpointing)
+		if err != nil {
+			return sqlite.CheckpointResult{}, err
+		}
+		defer r.Release()
+		return db.checkpointOn(ctx, r.Value(), mode)
 	})
 }
 
@@ -574,11 +577,19 @@ func (db *DB) acquire(ctx context.Context, p *Pool[*sqlite.Conn], q *lido.Query)
 	if p == nil {
 		return nil, db.errNoWriter()
 	}
-	if p == db.readers {
+	switch {
+	case p == db.readers:
 		db.checkpointer.admit(ctx)
+	case q != checkpointing:
+		if err := db.checkpointer.waitUntilShort(ctx); err != nil {
+			return nil, err
+		}
 	}
 	r, err := p.acquireFor(ctx, q)
 	if err != nil {
+		if p == db.writer && q != checkpointing {
+			err = db.checkpointer.explain(err)
+		}
 		return nil, err
 	}
 	if p == db.writer {

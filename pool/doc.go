@@ -107,13 +107,20 @@
 // use, it cuts the -wal file. A writer that is faster than the disk is held back
 // at Config.WALAutocheckpointPages, where its commits move what is left.
 //
-// Where somebody always reads the WAL cannot begin anew, and would grow for as
+// Where reads overlap without a pause the WAL cannot restart, and would grow for as
 // long as it is written to. At four times that length, and at least 16,000 pages,
-// the checkpointer waits until nobody reads, and holds up who would begin to at
-// that moment, for 100 ms at most. If that moment does not come and readers are
-// short, writers wait until those of the moment have ended: for twice 15 ms at
-// most, twice 50 in a WAL twice as long; at four times as long, for any reader,
-// twice 100. A reader that takes longer is logged.
+// the checkpointer waits for a moment without a read, and holds up the reads that
+// would begin in that moment, for 100 ms at most. If the moment does not come,
+// writers wait until the reads under way have ended; reads that begin meanwhile do
+// not prolong that. How long they may wait grows with the square of the WAL's
+// length, 15 ms at 64 MB, 240 ms at 256 MB, 4 s at 1 GB, and they only wait if
+// the reads before have ended within that time. So reads of 300 ms that always
+// overlap keep 300 to 400 MB in the WAL. A read that takes longer is logged.
+//
+// Config.WALMaxBytes (4 GiB) is the bound for all others. A write that finds the
+// WAL that long waits until it can restart, at most Config.BusyTimeout, and then
+// fails with lido.ErrBusy. Its error names the reader that keeps most of the WAL,
+// and so does the error of a caller whose context ends in the queue behind it.
 //
 // https://www.sqlite.org/wal.html#ckpt
 //

@@ -14,6 +14,7 @@ type Surroundings struct {
 	NoExclusive       bool
 	ForeignCheckTime  time.Duration
 	GapTime, GateTime time.Duration // while the WAL begins anew
+	RoomFrames        int64
 }
 
 // OpenIn is Open in other surroundings.
@@ -30,6 +31,9 @@ func OpenIn(ctx context.Context, path string, cfg Config, s Surroundings) (*DB, 
 	}
 	if s.GapTime != 0 {
 		around.gapTime, around.gateTime = s.GapTime, s.GateTime
+	}
+	if s.RoomFrames != 0 {
+		around.roomFrames = s.RoomFrames
 	}
 	around.vfs = s.VFS
 	if s.NoExclusive {

@@ -55,6 +55,9 @@ type group struct {
 
 	time, memberTime time.Duration // groupTime and groupMemberTime; longer in tests
 
+	// explain adds to the error of a member that left the queue why it is long.
+	explain func(error) error
+
 	// Statistics.
 	shared, members, largest, beyond, aborted, again atomic.Int64
 	waits, waitTime                                  atomic.Int64
@@ -160,6 +163,7 @@ func (g *group) await(m *member) (lead bool) {
 		case <-gone:
 			if g.leave(m) {
 				m.err = fmt.Errorf("%s: wait for writer: %w", m.name(), ended.Err(m.ctx))
+				m.err = g.explain(m.err)
 				return false
 			}
 			gone = nil // it is running, or it is to lead and pass that on
@@ -225,6 +229,14 @@ func (g *group) waiting(leader *member, newest int64) (ms []*member) {
 	return ms
 }
 
+// refuse answers all who came no later than newest, but for the leader: what it
+// has waited for they have waited for.
+func (g *group) refuse(leader *member, newest int64, err error) {
+	for _, m := range g.waiting(leader, newest) {
+		m.finish(err)
+	}
+}
+
 // putBack queues members before all others, in their order.
 func (g *group) putBack(ms ...*member) {
 	g.mu.Lock()
@@ -259,9 +271,12 @@ func (db *DB) lead(m *member) {
 		db.group.passOn()
 	}()
 	for !m.done {
+		last, _ := db.group.youngest(m)
 		r, err := db.acquire(m.ctx, db.writer, m.query)
 		if err == nil {
 			err = db.serve(r, m)
+		} else if errors.Is(err, lido.ErrBusy) && m.ctx.Err() == nil {
+			db.group.refuse(m, last, err)
 		}
 		if err != nil {
 			db.group.drop(m)
@@ -298,7 +313,7 @@ func (db *DB) serve(r *Resource[*sqlite.Conn], leader *member) error {
 		s.trace.End(sqlite.RolledBack, err)
 		err = fmt.Errorf("pool: begin write: %w", err)
 		if errors.Is(err, lido.ErrBusy) && leader.ctx.Err() == nil {
-			s.refuse(last, err)
+			g.refuse(leader, last, err)
 		}
 		return err
 	}

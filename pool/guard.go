@@ -32,13 +32,14 @@ type surroundings struct {
 	// How long the checkpointer waits until nobody reads, and how long who would
 	// read then may be held up.
 	gapTime, gateTime time.Duration
+	roomFrames        int64 // at which it makes room at the earliest
 }
 
 func theseSurroundings() surroundings {
 	return surroundings{
 		checkEngine: sqlite.CheckEngine, filesystem: networkFilesystem, exclusive: sqlite.ExclusiveVFS,
 		foreignCheckTime: 5 * time.Second, anyCheckTime: 50 * time.Millisecond,
-		gapTime: gapTime, gateTime: gateTime,
+		gapTime: gapTime, gateTime: gateTime, roomFrames: roomFrames,
 	}
 }
 

@@ -60,6 +60,8 @@ func TestBadConfigurationsAreRefusedByTheNameOfTheirField(t *testing.T) {
 		"CacheBytes":             {MaxReaders: 3, CacheBytes: math.MaxInt/4 + 1},
 		"MmapBytes":              {MmapBytes: math.MaxInt},
 		"WALAutocheckpointPages": {WALAutocheckpointPages: math.MaxInt},
+		"WALMaxBytes":            {WALMaxBytes: 100},
+		"WALMaxBytes is 4194304": {WALMaxBytes: 4 << 20, CheckpointInterval: -1},
 		"InterruptPinnedReaders": {InterruptPinnedReaders: true, ReaderWarnAge: -1, WALWarnBytes: -1},
 		"StmtCacheCount":         {StmtCacheCount: -1},
 		"MaxLengthBytes":         {MaxLengthBytes: 4000},

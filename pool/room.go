@@ -24,19 +24,20 @@ import (
 // writer. From then on reads do not use the WAL, and the next write begins it
 // anew. Who comes while somebody reads is not held up, as that could not help.
 //
-// Where readers really overlap there is no such moment. Then writers do wait for
-// readers, but only when all who read a moment ago have ended since: with one
-// that takes longer it would be in vain. Beside such a reader they wait when the
-// WAL has become many times too long.
+// Where readers really overlap there is no such moment. Then the writers wait for
+// the readers of the moment; whoever reads later finds everything in the database
+// file, and does not use the WAL. So it takes as long as the longest read that is
+// under way. How long writers may wait grows with the WAL (patience), and they do
+// not while reads have turned out to take longer. Beyond Config.WALMaxBytes they
+// wait in any case: see walmax.go.
 
 // roomShare is at how many times the length that makes a committer move the WAL
-// the checkpointer makes room, but not before it has roomFrames (64 MB), and once
-// more for each roomAgain frames if that failed. From roomHard times as many on
-// (256 MB) writers wait whoever reads, and again when the WAL has doubled.
+// the checkpointer makes room, but not before it has roomFrames (64 MB). If that
+// fails it tries again when the WAL is longer by half as much, or by a quarter of
+// itself. From roomHard times as many on (256 MB) commits copy frames whoever reads.
 const (
 	roomShare  = 4
 	roomFrames = 16_000
-	roomAgain  = 8_000
 	roomHard   = 4
 )
 
@@ -50,18 +51,28 @@ const (
 	gateTime  = 100 * time.Millisecond
 )
 
-// How long writers wait for readers: for one that was let in too early, for
-// those that are known to be short, and for others.
+// How long writers wait for readers: slipPatience for one that was let in too
+// early; for others at first shortPatience, four times as long in a WAL twice as
+// long, and so on up to maxPatience in one of 1 GB.
 const (
 	slipPatience  = 5 * time.Millisecond
 	shortPatience = 15 * time.Millisecond
-	morePatience  = 50 * time.Millisecond // when the WAL is twice as long
-	hardPatience  = 100 * time.Millisecond
+	maxPatience   = 4 * time.Second
 )
 
-// roomAt is at how many frames to make room.
+// patience is how long writers wait for readers in a WAL of so many frames.
+func (k *checkpointer) patience(frames int64) time.Duration {
+	times := float64(frames) / float64(k.roomAt())
+	return time.Duration(min(float64(shortPatience)*times*times, float64(maxPatience)))
+}
+
+// roomAt is at how many frames to make room: well before Config.WALMaxBytes.
 func (k *checkpointer) roomAt() int64 {
-	return max(roomFrames, roomShare*int64(k.db.cfg.WALAutocheckpointPages))
+	n := max(k.db.around.roomFrames, roomShare*int64(k.db.cfg.WALAutocheckpointPages))
+	if most := k.maxFrames.Load(); most > 0 {
+		n = max(min(n, most/roomHard), 1)
+	}
+	return n
 }
 
 // makeRoom has a WAL of that many frames or more begin anew, although somebody
@@ -73,15 +84,11 @@ func (k *checkpointer) makeRoom(frames int64) {
 	if !known || n < frames || k.failing {
 		return
 	}
-	hard := n >= roomHard*k.roomAt()
-	switch {
-	case 2*s.Moved > s.Frames && (k.inGap(n) || k.byForce(n)):
+	if 2*s.Moved > s.Frames && (k.inGap(n) || k.byForce(n)) {
 		k.long.Store(k.roomAt())
-	case hard:
-		k.long.Store(2 * n)
-	default:
-		k.long.Store(n + roomAgain)
+		return
 	}
+	k.long.Store(n + max(k.roomAt()/2, n/4))
 }
 
 // inGap waits until nobody reads, and makes room then.
@@ -144,38 +151,37 @@ func (k *checkpointer) closeGate() *gate {
 	return g
 }
 
-// byForce makes room in a WAL of that many frames while writers wait. Unless it
-// is hard pressed it only does if readers turn out to be short.
+// byForce makes room in a WAL of that many frames while writers wait, if readers
+// turn out to be short.
 func (k *checkpointer) byForce(frames int64) bool {
-	if k.passive(); k.failing || !k.sync() { // or all of that would be waited for
+	patience := k.patience(frames)
+	if !k.readersAreShort(patience) {
 		return false
 	}
-	patience := shortPatience
-	switch {
-	case frames >= roomHard*k.roomAt():
-		patience = hardPatience
-	case frames >= 2*k.roomAt():
-		patience = morePatience
-	}
-	if patience < hardPatience && !k.readersAreShort(patience) {
+	if k.passive(); k.failing || !k.sync() { // or all of that would be waited for
 		return false
 	}
 	return k.cut(sqlite.Restart, time.Second, patience, func() bool { return false })
 }
 
-// readersAreShort reports whether who reads now has ended that much later.
+// readersAreShort reports whether all who read now have ended before so long.
 func (k *checkpointer) readersAreShort(limit time.Duration) bool {
 	now, _ := k.db.walState()
-	wait := time.NewTimer(limit)
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-	case <-k.ctx.Done():
-		return false
+	look := time.NewTicker(gapLook)
+	defer look.Stop()
+	for end := time.Now().Add(limit); time.Now().Before(end); {
+		select {
+		case <-look.C:
+		case <-k.ctx.Done():
+			return false
+		}
+		later, _ := k.db.walState()
+		reading, kept := k.db.snapshots()
+		if reading == 0 || later.Frames-kept >= now.Frames && later.Frames > now.Frames {
+			return true
+		}
 	}
-	later, _ := k.db.walState()
-	reading, kept := k.db.snapshots()
-	return reading == 0 || later.Frames-kept >= now.Frames && later.Frames > now.Frames
+	return false
 }
 
 // sync has the disk take what was moved, so that nobody waits for it later.

@@ -204,13 +204,6 @@ func (s *session) abort() {
 	g.putBack(kept...)
 }
 
-// refuse answers those who came no later than newest.
-func (s *session) refuse(newest int64, err error) {
-	for _, m := range s.db.group.waiting(s.leader, newest) {
-		m.finish(err)
-	}
-}
-
 // end gives the writer back. It runs in every case, and looks after the others
 // when a panic or runtime.Goexit ends the leader's goroutine.
 func (s *session) end() {

@@ -60,6 +60,8 @@ type Stat struct {
 	// BusyWaits counts how often a connection slept because another process
 	// held the lock it needed.
 	BusyWaits int64
+	// WALWaits counts the writes that found the WAL at Config.WALMaxBytes.
+	WALWaits int64
 	// Faults counts faults in mapped memory; see package sqlite.
 	Faults int64
 	// WALBytes is the size of the -wal file, 0 without one. It does not shrink
@@ -94,6 +96,7 @@ func (db *DB) Stat() Stat {
 	s.Reads = db.reads.Load() + single
 	s.Faults = db.faults.Load()
 	s.Poisoned = db.poisoned.Load()
+	s.WALWaits = db.walWaits.Load()
 	s.BusyWaits = db.conns.busyWaits()
 	if db.readers != nil { // nil while Open opens the writer
 		s.Readers = db.readers.Stat()

@@ -278,7 +278,7 @@ func TestALongWALIsLoggedBesideReadersThatAreNotTheReason(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			defer alwaysRead(t, db)()
+			defer alwaysRead(t, db, 5*time.Millisecond)()
 			n := 0
 			eventually(t, "it is logged", func() bool {
 				for ; db.Stat().WALFrames < 6000; n++ {
