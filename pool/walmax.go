@@ -52,60 +52,55 @@ func (k *checkpointer) waitUntilShort(ctx context.Context) error {
 		return nil
 	}
 	k.db.walWaits.Add(1)
-	left := max(time.Until(time.Unix(0, since).Add(k.db.cfg.BusyTimeout)), leastWait)
-	limited, cancel := context.WithTimeout(ctx, left)
-	defer cancel()
-	err := k.restart(limited)
+	patience := max(time.Until(time.Unix(0, since).Add(k.db.cfg.BusyTimeout)), leastWait)
+	restarts, err := k.restart(ctx, patience)
 	switch {
-	case err == nil:
+	case err == nil && restarts:
 		return nil
-	case ctx.Err() != nil:
-		return k.explain(fmt.Errorf("pool: wait for the WAL to restart: %w", ended.Err(ctx)))
-	case limited.Err() != nil:
+	case err == nil:
 		return k.explain(fmt.Errorf("pool: the WAL did not restart for %v: %w",
 			time.Since(time.Unix(0, since)).Round(time.Millisecond), lido.ErrBusy))
+	case ctx.Err() != nil:
+		return k.explain(fmt.Errorf("pool: wait for the WAL to restart: %w", ended.Err(ctx)))
 	}
 	return fmt.Errorf("pool: restart the WAL: %w", err)
 }
 
 // restart has the WAL restart with the next write, unless it is short again. It
-// waits for the writer, and for readers, until ctx ends.
-func (k *checkpointer) restart(ctx context.Context) error {
+// queues for the writer, and then waits for readers no longer than patience.
+func (k *checkpointer) restart(ctx context.Context, patience time.Duration) (restarts bool, err error) {
 	db := k.db
 	if err := db.takeTurn(ctx); err != nil {
-		return err
+		return false, err
 	}
 	defer db.passTurn()
 	if k.full.Load() == 0 {
-		return nil
+		return true, nil
 	}
 	r, err := db.acquire(ctx, db.writer, checkpointing)
 	if err != nil {
-		return err
+		return false, err
 	}
-	done := false
 	defer func() {
 		r.Release() // which looks at the WAL
-		if done {
+		if restarts {
 			k.full.Store(0)
 		}
 	}()
 	c := r.Value()
-	deadline, _ := ctx.Deadline()
 	defer c.LimitTime(0)
-	for ctx.Err() == nil {
-		c.LimitTime(max(time.Until(deadline), time.Nanosecond))
+	for end := time.Now().Add(patience); ; {
+		c.LimitTime(max(time.Until(end), time.Nanosecond)) // of waits; the copying has the time it takes
 		res, err := db.checkpointTraced(ctx, sqlite.Restart, func(ctx context.Context) (sqlite.CheckpointResult, error) {
 			return db.checkpointOn(ctx, c, sqlite.Restart)
 		})
-		if err != nil {
-			return err
+		if err != nil || !res.Busy {
+			return err == nil, err
 		}
-		if done = !res.Busy; done {
-			return nil
+		if time.Now().After(end) {
+			return false, nil
 		}
 	}
-	return ended.Err(ctx)
 }
 
 // explain adds to the error of a write that waited in vain that the WAL is at its
