@@ -2,29 +2,24 @@ package stdlib
 
 import (
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"math"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/lidodb/lido"
 )
 
-// arguments are handed to the statements of one call, one after the other.
-type arguments struct {
-	list   []driver.NamedValue
-	offset int    // positional arguments that earlier statements have used
-	used   []bool // which named ones have been used; nil when there are none
-}
+var errMixed = errors.New("stdlib: the text has several statements, with both ? and numbered parameters: number all of them")
 
-func newArguments(list []driver.NamedValue) arguments {
-	a := arguments{list: list}
-	for i := range list {
-		if list[i].Name != "" {
-			a.used = make([]bool, len(list))
-			break
-		}
-	}
-	return a
+// arguments are those of one call. param.go says which of them a parameter
+// takes.
+type arguments struct {
+	plan    *plan
+	list    []driver.NamedValue
+	checked bool
 }
 
 // parameters is a statement whose parameters can be set.
@@ -36,57 +31,129 @@ type parameters interface {
 	BindBlob(i int, v []byte)
 }
 
-// bind sets every parameter of s. When s is the last statement of the call, no
-// argument may be left.
-func (a *arguments) bind(s parameters, names []string, last bool) error {
-	for i, name := range names {
-		v := a.find(i, name)
-		if v == nil {
-			if name != "" {
-				return fmt.Errorf("stdlib: no argument for parameter %s", name)
-			}
-			return fmt.Errorf("stdlib: %d arguments, but no argument for parameter %d", len(a.list), a.offset+i+1)
+// bind sets every parameter of s, a statement of the call.
+func (a *arguments) bind(s parameters, params []param) error {
+	if err := a.check(); err != nil {
+		return err
+	}
+	for i := range params {
+		v := a.find(&params[i])
+		if v == nil { // a number that the text skips
+			s.BindNull(i + 1)
+			continue
 		}
 		if err := bindValue(s, i+1, v.Value); err != nil {
 			return err
 		}
 	}
-	a.offset += len(names)
-	if last {
-		return a.rest()
-	}
 	return nil
 }
 
-// find returns the argument for parameter i, from 0, with that name: the one of
-// its name, or else the one in its place.
-func (a *arguments) find(i int, name string) *driver.NamedValue {
-	if a.used != nil && name != "" && name[0] != '?' {
-		for at := range a.list {
-			if a.list[at].Name == name[1:] {
-				a.used[at] = true
-				return &a.list[at]
+// find returns the argument that p takes, or nil.
+func (a *arguments) find(p *param) *driver.NamedValue {
+	if p.arg > 0 {
+		if p.arg <= len(a.list) && a.list[p.arg-1].Name == "" {
+			return &a.list[p.arg-1]
+		}
+		return nil
+	}
+	if p.byName() {
+		for i := range a.list {
+			if a.list[i].Name == p.name[1:] {
+				return &a.list[i]
 			}
 		}
 	}
-	if at := a.offset + i; at < len(a.list) && a.list[at].Name == "" {
-		return &a.list[at]
+	return nil
+}
+
+// check reports an argument too few, too many, or in the place of another. It
+// looks at all statements of the call, so that none of them has run then.
+func (a *arguments) check() error {
+	if a.checked {
+		return nil
+	}
+	a.checked = true
+	named := a.plan.named
+	for i := range a.list {
+		named = named || a.list[i].Name != ""
+	}
+	switch {
+	case a.plan.mixed:
+		return errMixed
+	case !named && len(a.list) == a.plan.args:
+		return nil
+	}
+	for _, s := range a.plan.list {
+		for i := range s.params {
+			if p := &s.params[i]; !p.gap() && a.find(p) == nil {
+				return a.missing(p)
+			}
+		}
+	}
+	for i := range a.list {
+		if err := a.surplus(i); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// rest refuses arguments that no parameter has asked for: a name that is
-// misspelt must not turn into a parameter that is NULL.
-func (a *arguments) rest() error {
-	for at := range a.list {
-		switch v := &a.list[at]; {
-		case v.Name != "" && !a.used[at]:
-			return fmt.Errorf("stdlib: no parameter is named %q", v.Name)
-		case v.Name == "" && at >= a.offset:
-			return fmt.Errorf("stdlib: %d arguments for %d parameters", len(a.list), a.offset)
+// checkScript checks before the first of several statements runs. The text of a
+// single one is for the engine to judge first.
+func (a *arguments) checkScript() error {
+	if len(a.plan.list) == 1 {
+		return nil
+	}
+	return a.check()
+}
+
+// missing says why there is no argument for p.
+func (a *arguments) missing(p *param) error {
+	if p.arg == 0 {
+		first, _ := utf8.DecodeRuneInString(p.name[1:])
+		switch {
+		case unicode.IsLetter(first):
+			return fmt.Errorf("stdlib: no argument for parameter %s: pass sql.Named(%q, value)", p.name, p.name[1:])
+		case '0' <= first && first <= '9':
+			return fmt.Errorf("stdlib: no argument for parameter %s, whose digits are a name: write ?1 or $1 for the first argument", p.name)
+		}
+		return fmt.Errorf("stdlib: no argument for parameter %s: sql.Named takes only names that begin with a letter", p.name)
+	}
+	name := p.name
+	if name == "" {
+		name = "?"
+	}
+	if p.arg <= len(a.list) {
+		return fmt.Errorf("stdlib: parameter %s takes argument %d, which is named %q: put arguments without a name in the places of their parameters",
+			name, p.arg, a.list[p.arg-1].Name)
+	}
+	return fmt.Errorf("stdlib: parameter %s takes argument %d, but the call has %d", name, p.arg, len(a.list))
+}
+
+// surplus refuses argument i if no parameter takes it: a name that is misspelt
+// must not turn into a parameter that is NULL.
+func (a *arguments) surplus(i int) error {
+	name := a.list[i].Name
+	if name == "" && i < a.plan.written {
+		return nil // ?3 says that there are three
+	}
+	for _, s := range a.plan.list {
+		for j := range s.params {
+			if a.find(&s.params[j]) == &a.list[i] {
+				return nil
+			}
 		}
 	}
-	return nil
+	if name == "" {
+		return fmt.Errorf("stdlib: no parameter takes argument %d of %d", i+1, len(a.list))
+	}
+	for j := range i {
+		if a.list[j].Name == name {
+			return fmt.Errorf("stdlib: two arguments are named %q", name)
+		}
+	}
+	return fmt.Errorf("stdlib: no parameter is named %q", name)
 }
 
 // CheckNamedValue is called for each argument before the statement is. It lets

@@ -167,15 +167,13 @@ func (c *conn) acknowledge(ctx context.Context, stmts []statement) ([]statement,
 
 // prepare readies s with its arguments. For transaction control, which runs at
 // once, there is no statement to return.
-func (c *conn) prepare(ctx context.Context, l *lease, s statement, args *arguments, last bool) (*sqlite.Stmt, error) {
+func (c *conn) prepare(ctx context.Context, l *lease, s statement, args *arguments) (*sqlite.Stmt, error) {
 	if err := c.refused(s); err != nil {
 		return nil, err
 	}
 	if s.class.control() {
-		if last {
-			if err := args.rest(); err != nil {
-				return nil, err
-			}
+		if err := args.check(); err != nil {
+			return nil, err
 		}
 		if s.class != classBegin { // must work on behalf of a caller who has given up
 			ctx = context.WithoutCancel(ctx)
@@ -194,7 +192,7 @@ func (c *conn) prepare(ctx context.Context, l *lease, s statement, args *argumen
 	if err != nil {
 		return nil, err
 	}
-	err = args.bind(st, s.params, last)
+	err = args.bind(st, s.params)
 	if err == nil && c.tx != nil && c.tx.readOnly && !st.ReadOnly() {
 		err = fmt.Errorf("stdlib: %w", lido.ErrReadOnly)
 	}
@@ -239,14 +237,14 @@ func (c *conn) unsure(l *lease, autocommit, readOnly bool, err error) error {
 }
 
 // run takes one statement to its end.
-func (c *conn) run(ctx context.Context, l *lease, s statement, args *arguments, last bool) (res result, err error) {
+func (c *conn) run(ctx context.Context, l *lease, s statement, args *arguments) (res result, err error) {
 	ctx, trace := c.connector.db.TraceQuery(ctx, s.text)
 	defer func() {
 		c.observe(l, s, err)
 		trace.End(err)
 	}()
 	autocommit := !l.InTransaction()
-	st, err := c.prepare(ctx, l, s, args, last)
+	st, err := c.prepare(ctx, l, s, args)
 	if err != nil {
 		return result{}, err
 	}
@@ -309,13 +307,16 @@ func (c *conn) exec(ctx context.Context, p *plan, list []driver.NamedValue) (_ d
 		}
 		p.writes.Store(true)
 	}
-	args := newArguments(list)
+	args := arguments{plan: p, list: list}
 	stmts, err := c.acknowledge(ctx, p.list)
 	if err != nil {
 		return nil, err
 	}
+	if err := args.checkScript(); err != nil {
+		return nil, err
+	}
 	if len(stmts) == 0 {
-		return result{}, args.rest()
+		return result{}, nil
 	}
 	l, err := c.lease(ctx)
 	if err != nil {
@@ -323,8 +324,8 @@ func (c *conn) exec(ctx context.Context, p *plan, list []driver.NamedValue) (_ d
 	}
 	defer func() { c.settle(l) }()
 	var res result
-	for i, s := range stmts {
-		if res, err = c.run(ctx, &l, s, &args, i == len(stmts)-1); err != nil {
+	for _, s := range stmts {
+		if res, err = c.run(ctx, &l, s, &args); err != nil {
 			return nil, err
 		}
 	}
@@ -361,13 +362,16 @@ func (c *conn) query(ctx context.Context, p *plan, list []driver.NamedValue) (_ 
 // queryHere runs the statements on a connection that is borrowed for them, or
 // on the one that is held.
 func (c *conn) queryHere(ctx context.Context, p *plan, list []driver.NamedValue) (_ driver.Rows, err error) {
-	args := newArguments(list)
+	args := arguments{plan: p, list: list}
 	stmts, err := c.acknowledge(ctx, p.list)
 	if err != nil {
 		return nil, err
 	}
+	if err := args.checkScript(); err != nil {
+		return nil, err
+	}
 	if len(stmts) == 0 {
-		return &buffered{}, args.rest()
+		return &buffered{}, nil
 	}
 	l, err := c.lease(ctx)
 	if err != nil {
@@ -381,7 +385,7 @@ func (c *conn) queryHere(ctx context.Context, p *plan, list []driver.NamedValue)
 	}()
 	last := len(stmts) - 1
 	for _, s := range stmts[:last] {
-		if _, err := c.run(ctx, &l, s, &args, false); err != nil {
+		if _, err := c.run(ctx, &l, s, &args); err != nil {
 			return nil, err
 		}
 	}
@@ -393,7 +397,7 @@ func (c *conn) queryHere(ctx context.Context, p *plan, list []driver.NamedValue)
 		}
 	}()
 	autocommit := !l.InTransaction()
-	st, err := c.prepare(ctx, &l, stmts[last], &args, true)
+	st, err := c.prepare(ctx, &l, stmts[last], &args)
 	if err != nil {
 		return nil, err
 	}

@@ -75,12 +75,18 @@
 // read as bool, and those of time columns as time.Time, as mattn/go-sqlite3
 // does. A nil []byte is written as NULL, an empty one as an empty blob.
 //
-// Arguments are positional or sql.Named, which matches :name, @name and $name;
-// ?NNN takes the argument of that place. A missing argument is an error, as is
-// one that no parameter asks for. Exec takes several statements; each uses as
-// many of the positional arguments as it has parameters, and the result is that
-// of the last one. Query runs all of them and returns the rows of the last, as
-// other SQLite drivers do, and so there is no next result set.
+// Arguments are positional or sql.Named. A name (:name, @name, $name) takes the
+// argument of that name, ?NNN and $NNN the one of that number, and a plain ? the
+// one of its number in SQLite: one after the highest so far. This is what the
+// stock driver binds, but an argument that is missing, that no parameter takes,
+// or that has a name and stands in the place of another is an error, before the
+// first statement runs.
+//
+// Exec takes several statements, and its result is that of the last one. Their
+// parameters are numbered as those of one statement: a plain ? comes after all
+// before it, ?NNN is the same argument in each; a text with both is refused.
+// Query runs all of them and returns the rows of the last, as other SQLite
+// drivers do, and so there is no next result set.
 //
 // # What lies below
 //

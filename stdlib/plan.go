@@ -17,6 +17,11 @@ type plan struct {
 	one  [1]statement // where list is, of a text with one statement
 	once bool         // the text has not come before, as far as is known
 
+	named   bool // a parameter takes the argument of its name
+	mixed   bool // several statements, with plain question marks and with numbers
+	args    int  // the highest argument that a parameter takes by its place
+	written int  // the highest that one takes by a number in the text
+
 	// What the pool is asked for, of a text with one statement; change is nil if
 	// that can be no change.
 	query  lido.Query
@@ -37,6 +42,7 @@ func newPlan(text string, once bool) *plan {
 	for i := range p.list {
 		p.list[i].once = once
 	}
+	p.numberParams()
 	if len(p.list) == 1 {
 		s := &p.list[0]
 		p.query = lido.Query{SQL: s.text, ReadOnly: s.class == classRead}
@@ -59,18 +65,6 @@ func (p *plan) reads() bool { return p.query.ReadOnly && !p.writes.Load() }
 // deletes, and so leaves nothing on its connection.
 func (p *plan) changes() bool {
 	return p.change != nil && (p.list[0].class == classChange || p.writes.Load())
-}
-
-// numInput is what driver.Stmt.NumInput answers: -1 for several statements,
-// which share the arguments.
-func (p *plan) numInput() int {
-	switch len(p.list) {
-	case 0:
-		return 0
-	case 1:
-		return len(p.list[0].params)
-	}
-	return -1
 }
 
 // What a connector keeps of the texts it has seen: so many of them, and none

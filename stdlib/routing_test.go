@@ -306,7 +306,7 @@ func TestAChangeNeedsAllItsArgumentsAndNoMore(t *testing.T) {
 		}
 	}
 	equal(t, "rows", one[int](t, handle, "SELECT count(*) FROM t"), 0)
-	exec(t, handle, "INSERT INTO t VALUES (?2, ?1), (:3, 'x')", 1, 2, 3)
+	exec(t, handle, "INSERT INTO t VALUES (?2, ?1), ($3, 'x')", 1, 2, 3)
 	equal(t, "rows", one[string](t, handle, "SELECT group_concat(a || b) FROM t"), "21,3x")
 	if _, err := handle.Exec("INSERT INTO t VALUES (1, ?)", fmt.Errorf("no value")); err == nil {
 		t.Error("an error is a value")

@@ -43,8 +43,8 @@ func (c *conn) changeRows(ctx context.Context, p *plan, list []driver.NamedValue
 // first runs a statement up to its first row: from then on the columns are
 // known, and the snapshot is that of the call.
 func (c *conn) first(ctx context.Context, p *plan, list []driver.NamedValue, st lido.Stmt) (*rows, error) {
-	args := newArguments(list)
-	err := args.bind(st, p.list[0].params, true)
+	args := arguments{plan: p, list: list}
+	err := args.bind(st, p.list[0].params)
 	var row bool
 	if err == nil {
 		c.connector.note(ctx, p.list[0].text)
@@ -64,8 +64,8 @@ func (c *conn) change(ctx context.Context, p *plan, list []driver.NamedValue) (d
 	if err != nil {
 		return nil, err
 	}
-	args := newArguments(list)
-	if err = args.bind(st, p.list[0].params, true); err == nil {
+	args := arguments{plan: p, list: list}
+	if err = args.bind(st, p.list[0].params); err == nil {
 		c.connector.note(ctx, p.list[0].text)
 		_, err = st.Step()
 	}

@@ -24,9 +24,9 @@ func (c class) control() bool {
 type statement struct {
 	text      string
 	class     class
-	params    []string // the names of its parameters, as sqlite3_bind_parameter_name has them
-	returning bool     // it may have a RETURNING clause
-	once      bool     // its text has not come before, as far as is known
+	params    []param
+	returning bool // it may have a RETURNING clause
+	once      bool // its text has not come before, as far as is known
 }
 
 // commits reports a statement that can end a transaction with a commit.
@@ -71,7 +71,7 @@ func scan(text string, at int) (statement, int) {
 		own     bool // asks for counters of the connection
 		trigger bool // inside CREATE TRIGGER, which ends with "; END ;"
 		closing int  // 1 after a semicolon in a trigger, 2 after "; END"
-		params  []string
+		params  []param
 		returns bool
 	)
 scan:

@@ -63,9 +63,9 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 // Close forgets the text. Nothing is held for it.
 func (s *stmt) Close() error { return nil }
 
-// NumInput returns how many arguments the statement takes, or -1 if the text
-// has several statements.
-func (s *stmt) NumInput() int { return s.plan.numInput() }
+// NumInput returns -1: the arguments are counted, and their names looked at,
+// when they are bound.
+func (s *stmt) NumInput() int { return -1 }
 
 // CheckNamedValue is that of the conn.
 func (s *stmt) CheckNamedValue(v *driver.NamedValue) error { return checkValue(v) }

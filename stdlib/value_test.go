@@ -117,62 +117,6 @@ func TestIntegersAreReadByDeclaredTypeOnRequestOnly(t *testing.T) {
 	}
 }
 
-func TestArgumentsGoToTheParametersOfTheirNameOrPlace(t *testing.T) {
-	_, handle := open(t, pool.Config{})
-	x, y := sql.Named("x", 1), sql.Named("y", 2)
-	for _, c := range []struct {
-		query string
-		args  []any
-		want  string
-	}{
-		{"SELECT ? || '-' || ?", []any{1, 2}, "1-2"},
-		{"SELECT ?2 || '-' || ?1", []any{1, 2}, "2-1"},
-		{"SELECT :x || '-' || @y || '-' || $x", []any{y, x, sql.Named("unused", 0)}, ""},
-		{"SELECT :x || '-' || @y", []any{y, x}, "1-2"},
-		{"SELECT :x || '-' || :x", []any{x}, "1-1"},
-		{"SELECT :x || '-' || :y", []any{1, 2}, "1-2"},
-		{"SELECT ? || '-' || :y", []any{1, y}, "1-2"},
-		{"SELECT 1 WHERE 0 = ?; SELECT ? || '-' || ?", []any{0, 1, 2}, "1-2"},
-		{"SELECT ':x ?', 1 -- ? :z", nil, ":x ?"},
-		{"SELECT ?", nil, ""},
-		{"SELECT ?", []any{1, 2}, ""},
-		{"SELECT :x", []any{y}, ""},
-		{"SELECT 1", []any{1}, ""},
-		{"SELECT ?; SELECT ?", []any{1}, ""},
-	} {
-		rows, err := handle.Query(c.query, c.args...)
-		if c.want == "" {
-			if err == nil {
-				t.Errorf("%s with %v is not refused", c.query, c.args)
-				rows.Close()
-			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%s with %v: %v", c.query, c.args, err)
-			continue
-		}
-		columns, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		dest := make([]any, len(columns))
-		for i := range dest {
-			dest[i] = new(any)
-		}
-		if !rows.Next() {
-			t.Fatalf("%s: no row", c.query)
-		}
-		if err := rows.Scan(dest...); err != nil {
-			t.Fatal(err)
-		}
-		equal(t, c.query, fmt.Sprint(*dest[0].(*any)), c.want)
-		if err := rows.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 func TestNoRowsIsDatabaseSQLsOwnError(t *testing.T) {
 	_, handle := open(t, pool.Config{})
 	err := handle.QueryRowContext(context.Background(), "SELECT 1 WHERE 0").Scan(new(int))
