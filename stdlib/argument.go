@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -170,7 +172,37 @@ func checkValue(v *driver.NamedValue) error {
 	case uint:
 		return fits(uint64(x))
 	}
+	if err := fitsBehind(v.Value); err != nil {
+		return err
+	}
 	return driver.ErrSkip
+}
+
+// fitsBehind looks for what database/sql turns into a negative number: a uint
+// behind a pointer, of a type of its own, or in a sql.Null. A uint64 it refuses.
+func fitsBehind(v any) error {
+	if v == nil {
+		return nil
+	}
+	rv := reflect.ValueOf(v)
+	if t := rv.Type(); t.PkgPath() == "database/sql" && strings.HasPrefix(t.Name(), "Null[") {
+		if !rv.FieldByName("Valid").Bool() {
+			return nil
+		}
+		return fitsBehind(rv.FieldByName("V").Interface())
+	}
+	if _, ok := v.(driver.Valuer); ok {
+		return nil
+	}
+	switch rv.Kind() {
+	case reflect.Uint:
+		return fits(rv.Uint())
+	case reflect.Pointer:
+		if !rv.IsNil() {
+			return fitsBehind(rv.Elem().Interface())
+		}
+	}
+	return nil
 }
 
 // fits refuses a number that SQLite has no integer for.

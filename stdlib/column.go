@@ -90,7 +90,7 @@ func (h *head) scanTypeOf(i int, v driver.Value) reflect.Type {
 	switch n, isInt := v.(int64); {
 	case v == nil:
 		return reflect.TypeFor[any]()
-	case isInt && h.columns.Kinds[i] == sqlite.DeclBool && (n == 0 || n == 1):
+	case isInt && isBool(h.columns.Kinds[i], n):
 		return reflect.TypeFor[bool]()
 	}
 	return reflect.TypeOf(v)

@@ -236,8 +236,9 @@ func (c *conn) unsure(l *lease, autocommit, readOnly bool, err error) error {
 	return fmt.Errorf("stdlib: %w: %w", lido.ErrCommitUnknown, err)
 }
 
-// run takes one statement to its end.
-func (c *conn) run(ctx context.Context, l *lease, s statement, args *arguments) (res result, err error) {
+// run takes one statement to its end. Its outcome goes to res, unless it only
+// reads.
+func (c *conn) run(ctx context.Context, l *lease, s statement, args *arguments, res *result) (err error) {
 	ctx, trace := c.connector.db.TraceQuery(ctx, s.text)
 	defer func() {
 		c.observe(l, s, err)
@@ -246,24 +247,27 @@ func (c *conn) run(ctx context.Context, l *lease, s statement, args *arguments) 
 	autocommit := !l.InTransaction()
 	st, err := c.prepare(ctx, l, s, args)
 	if err != nil {
-		return result{}, err
+		return err
 	}
 	if st == nil {
-		return c.last, nil // COMMIT has no outcome of its own
+		*res = c.last // COMMIT has no outcome of its own
+		return nil
 	}
 	for {
 		row, err := st.Step()
 		if err != nil {
-			return result{}, errors.Join(c.unsure(l, autocommit, st.ReadOnly(), err), st.Close())
+			return errors.Join(c.unsure(l, autocommit, st.ReadOnly(), err), st.Close())
 		}
 		if !row {
 			break
 		}
 		trace.Row()
 	}
-	res = c.outcome(st)
-	trace.Changed(res.changes)
-	return res, st.Close()
+	if !st.ReadOnly() {
+		*res = c.outcome(st)
+		trace.Changed(res.changes)
+	}
+	return st.Close()
 }
 
 // outcome is what a statement that has run to its end has come to.
@@ -325,7 +329,7 @@ func (c *conn) exec(ctx context.Context, p *plan, list []driver.NamedValue) (_ d
 	defer func() { c.settle(l) }()
 	var res result
 	for _, s := range stmts {
-		if res, err = c.run(ctx, &l, s, &args); err != nil {
+		if err := c.run(ctx, &l, s, &args, &res); err != nil {
 			return nil, err
 		}
 	}
@@ -385,7 +389,7 @@ func (c *conn) queryHere(ctx context.Context, p *plan, list []driver.NamedValue)
 	}()
 	last := len(stmts) - 1
 	for _, s := range stmts[:last] {
-		if _, err := c.run(ctx, &l, s, &args); err != nil {
+		if err := c.run(ctx, &l, s, &args, new(result)); err != nil {
 			return nil, err
 		}
 	}

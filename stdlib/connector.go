@@ -53,8 +53,8 @@ func WithReadsOnWriter() Option {
 }
 
 // WithDeclaredTypes makes the declared type of a column decide about integers,
-// too, as mattn/go-sqlite3 does: those of a BOOLEAN column are read as bool, and
-// those of a DATE, DATETIME or TIMESTAMP column as time.Time, in seconds or,
+// too, as mattn/go-sqlite3 does: 0 and 1 of a BOOLEAN column are read as bool (any
+// other number is an int64 still, which no bool can say), and those of a DATE, DATETIME or TIMESTAMP column as time.Time, in seconds or,
 // from 1e12 on, in milliseconds since 1970. Without it they are int64, as with
 // modernc.org/sqlite; database/sql scans 0 and 1 into a bool either way.
 func WithDeclaredTypes() Option {

@@ -71,9 +71,11 @@
 // DATETIME or TIMESTAMP is read as time.Time, in any form that lido.ParseTime
 // knows; text that is no time stays a string. Otherwise the value decides:
 // int64, float64, string, []byte or nil, as with the stock driver
-// (modernc.org/sqlite). With WithDeclaredTypes integers of BOOLEAN columns are
-// read as bool, and those of time columns as time.Time, as mattn/go-sqlite3
-// does. A nil []byte is written as NULL, an empty one as an empty blob.
+// (modernc.org/sqlite). With WithDeclaredTypes 0 and 1 of BOOLEAN columns are
+// read as bool, and integers of time columns as time.Time, as mattn/go-sqlite3
+// does. A nil []byte is written as NULL, an empty one as an empty blob. What
+// differs from the stock driver is listed in docs/stdlib.md, by tests that ask
+// both.
 //
 // Arguments are positional or sql.Named. A name (:name, @name, $name) takes the
 // argument of that name, ?NNN and $NNN the one of that number, and a plain ? the
@@ -82,7 +84,8 @@
 // or that has a name and stands in the place of another is an error, before the
 // first statement runs.
 //
-// Exec takes several statements, and its result is that of the last one. Their
+// Exec takes several statements, and its result is that of the last one that
+// does not only read. Their
 // parameters are numbered as those of one statement: a plain ? comes after all
 // before it, ?NNN is the same argument in each; a text with both is refused.
 // Query runs all of them and returns the rows of the last, as other SQLite

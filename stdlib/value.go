@@ -24,8 +24,8 @@ func (h *head) value(s source, i int, b *boxes) driver.Value {
 			return b.int64(n)
 		}
 		switch kind := h.columns.Kinds[i]; {
-		case kind == sqlite.DeclBool:
-			return n != 0
+		case isBool(kind, n):
+			return n == 1
 		case kind != sqlite.DeclTime:
 			return b.int64(n)
 		case n >= 1e12 || n <= -1e12: // the rule of lido.ColumnTime
@@ -46,6 +46,12 @@ func (h *head) value(s source, i int, b *boxes) driver.Value {
 		return s.ColumnBlob(i, nil)
 	}
 	return nil
+}
+
+// isBool reports an integer that says no more than a bool: another number in a
+// BOOLEAN column stays one, as database/sql refuses it for a bool.
+func isBool(kind sqlite.DeclKind, n int64) bool {
+	return kind == sqlite.DeclBool && (n == 0 || n == 1)
 }
 
 // result is the outcome of the last statement of an Exec.

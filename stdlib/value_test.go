@@ -86,14 +86,14 @@ func TestTimesAreWrittenInLidosLayoutAndReadByDeclaredType(t *testing.T) {
 func TestIntegersAreReadByDeclaredTypeOnRequestOnly(t *testing.T) {
 	db, handle := open(t, pool.Config{})
 	exec(t, handle, `CREATE TABLE v (b BOOLEAN, i INTEGER, d DATE, ts TIMESTAMP);
-		INSERT INTO v VALUES (?, ?, 86400, 1709247598000), (?, ?, 86400, NULL)`, true, true, false, false)
+		INSERT INTO v VALUES (?, ?, 86400, 1709247598000), (?, ?, 86400, NULL), (6, -1, NULL, NULL)`, true, true, false, false)
 	for _, c := range []struct {
 		handle *sql.DB
 		want   string
 	}{
-		{handle, "int64 1 int64 1 int64 86400 int64 1709247598000; int64 0 int64 0 int64 86400 <nil> <nil>"},
+		{handle, "int64 1 int64 1 int64 86400 int64 1709247598000; int64 0 int64 0 int64 86400 <nil> <nil>; int64 6 int64 -1 <nil> <nil> <nil> <nil>"},
 		{stdlib.OpenDB(db, stdlib.WithDeclaredTypes()),
-			"bool true int64 1 time.Time 1970-01-02 00:00:00 +0000 UTC time.Time 2024-02-29 22:59:58 +0000 UTC; bool false int64 0 time.Time 1970-01-02 00:00:00 +0000 UTC <nil> <nil>"},
+			"bool true int64 1 time.Time 1970-01-02 00:00:00 +0000 UTC time.Time 2024-02-29 22:59:58 +0000 UTC; bool false int64 0 time.Time 1970-01-02 00:00:00 +0000 UTC <nil> <nil>; int64 6 int64 -1 <nil> <nil> <nil> <nil>"},
 	} {
 		rows, err := c.handle.Query("SELECT b, i, d, ts FROM v")
 		if err != nil {
@@ -114,6 +114,10 @@ func TestIntegersAreReadByDeclaredTypeOnRequestOnly(t *testing.T) {
 		}
 		equal(t, "rows", strings.Join(got, "; "), c.want)
 		equal(t, "into a bool", one[bool](t, c.handle, "SELECT b FROM v"), true)
+		equal(t, "into an int", one[int](t, c.handle, "SELECT b FROM v WHERE b = 6"), 6)
+		if err := c.handle.QueryRow("SELECT b FROM v WHERE b = 6").Scan(new(bool)); err == nil {
+			t.Error("6 is a bool")
+		}
 	}
 }
 
