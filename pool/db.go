@@ -96,8 +96,11 @@ var _ lido.Database = (*DB)(nil)
 // The path [Memory] is a new database in memory, an empty one a new temporary
 // file; see the package documentation.
 //
-// A program opens a file once: a second Open of the same file is refused until
-// the first is closed.
+// A program opens a file to write once: a second Open of the same file is refused
+// until the first is closed, unless one of the two has Config.ReadOnly. To the
+// other, that one is what a reader in another process is: its reads are outside
+// the checkpointer's count, and -wal and -shm stay where they are if it is closed
+// last.
 func Open(ctx context.Context, path string, cfg Config) (*DB, error) {
 	return open(ctx, path, cfg, theseSurroundings())
 }

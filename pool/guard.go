@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -125,41 +126,62 @@ func explainOpen(path string, cfg *Config, err error) error {
 // https://www.sqlite.org/rescode.html#cantopen
 const codeCantOpen = 14
 
-// claims are the files this program has open, so that it opens none twice: two
-// pools would have two writers, and each would wait for the other in SQLite's
-// lock instead of a queue.
+// claims are the databases this program has open, so that it opens no file to
+// write twice: two pools would have two writers, and each would wait for the
+// other in SQLite's lock instead of a queue.
 var claims struct {
 	sync.Mutex
-	dbs map[string]*DB
+	dbs []*DB
 }
 
 // claim takes the file for db until unclaim.
 func (db *DB) claim() error {
 	claims.Lock()
 	defer claims.Unlock()
+	claims.dbs = slices.DeleteFunc(claims.dbs, func(other *DB) bool { return other.abandoned.Load() && other.drained() })
 	info, statErr := os.Stat(db.name)
-	for path, other := range claims.dbs {
+	for _, other := range claims.dbs {
 		// Each is looked at anew: the number of a file that was removed
 		// serves the next one that is created.
-		otherInfo, err := os.Stat(path)
-		same := path == db.name || (statErr == nil && err == nil && os.SameFile(info, otherInfo))
-		if same && !(other.abandoned.Load() && other.drained()) {
-			return fmt.Errorf("pool: open %s: this program has the file open already (as %s); use that *pool.DB, or close it first", db.path, path)
+		otherInfo, err := os.Stat(other.name)
+		if other.name == db.name || (statErr == nil && err == nil && os.SameFile(info, otherInfo)) {
+			if err := db.beside(other); err != nil {
+				return fmt.Errorf("pool: open %s: this program has the file open already (as %s)%w", db.path, other.name, err)
+			}
 		}
 	}
-	if claims.dbs == nil {
-		claims.dbs = make(map[string]*DB)
+	claims.dbs = append(claims.dbs, db)
+	return nil
+}
+
+var (
+	errTwoNames   = errors.New(", and each name of a file has a WAL of its own: open it by that name")
+	errAlone      = errors.New(" with Config.Exclusive, beside which there is no other: use that *pool.DB, or close it first")
+	errWantsAlone = errors.New(", and Config.Exclusive wants it alone: use that *pool.DB, or close it first")
+	errTwoWriters = errors.New(": use that *pool.DB (stdlib.OpenDB makes any number of *sql.DB of it), close it first, or set Config.ReadOnly to read beside it")
+)
+
+// beside says why db cannot have the file that other has. One that only reads can
+// be beside another, as it could in another process: the engine knows which locks
+// of the process belong to which connection.
+func (db *DB) beside(other *DB) error {
+	switch {
+	case other.name != db.name:
+		return errTwoNames
+	case other.cfg.Exclusive:
+		return errAlone
+	case db.cfg.Exclusive:
+		return errWantsAlone
+	case !db.cfg.ReadOnly && !other.cfg.ReadOnly:
+		return errTwoWriters
 	}
-	claims.dbs[db.name] = db
 	return nil
 }
 
 func (db *DB) unclaim() {
 	claims.Lock()
 	defer claims.Unlock()
-	if claims.dbs[db.name] == db {
-		delete(claims.dbs, db.name)
-	}
+	claims.dbs = slices.DeleteFunc(claims.dbs, func(other *DB) bool { return other == db })
 }
 
 // drained reports that no connection is open any more.
