@@ -70,7 +70,7 @@ func (a *arguments) find(p *param) *driver.NamedValue {
 }
 
 // check reports an argument too few, too many, or in the place of another. It
-// looks at all statements of the call, so that none of them has run then.
+// looks at all statements of the call, so that none has run when one is wrong.
 func (a *arguments) check() error {
 	if a.checked {
 		return nil
@@ -99,15 +99,6 @@ func (a *arguments) check() error {
 		}
 	}
 	return nil
-}
-
-// checkScript checks before the first of several statements runs. The text of a
-// single one is for the engine to judge first.
-func (a *arguments) checkScript() error {
-	if len(a.plan.list) == 1 {
-		return nil
-	}
-	return a.check()
 }
 
 // missing says why there is no argument for p.
@@ -185,11 +176,11 @@ func fitsBehind(v any) error {
 		return nil
 	}
 	rv := reflect.ValueOf(v)
-	if t := rv.Type(); t.PkgPath() == "database/sql" && strings.HasPrefix(t.Name(), "Null[") {
-		if !rv.FieldByName("Valid").Bool() {
+	if null := reflect.Indirect(rv); null.IsValid() && null.Type().PkgPath() == "database/sql" && strings.HasPrefix(null.Type().Name(), "Null[") {
+		if !null.FieldByName("Valid").Bool() {
 			return nil
 		}
-		return fitsBehind(rv.FieldByName("V").Interface())
+		return fitsBehind(null.FieldByName("V").Interface())
 	}
 	if _, ok := v.(driver.Valuer); ok {
 		return nil

@@ -316,11 +316,8 @@ func (c *conn) exec(ctx context.Context, p *plan, list []driver.NamedValue) (_ d
 	if err != nil {
 		return nil, err
 	}
-	if err := args.checkScript(); err != nil {
-		return nil, err
-	}
 	if len(stmts) == 0 {
-		return result{}, nil
+		return result{}, args.check()
 	}
 	l, err := c.lease(ctx)
 	if err != nil {
@@ -371,11 +368,8 @@ func (c *conn) queryHere(ctx context.Context, p *plan, list []driver.NamedValue)
 	if err != nil {
 		return nil, err
 	}
-	if err := args.checkScript(); err != nil {
-		return nil, err
-	}
 	if len(stmts) == 0 {
-		return &buffered{}, nil
+		return &buffered{}, args.check()
 	}
 	l, err := c.lease(ctx)
 	if err != nil {

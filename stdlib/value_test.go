@@ -121,6 +121,28 @@ func TestIntegersAreReadByDeclaredTypeOnRequestOnly(t *testing.T) {
 	}
 }
 
+// database/sql by itself makes -1 of most of these, and the stock driver stores it.
+func TestAUintThatIsTooLargeIsRefused(t *testing.T) {
+	_, handle := open(t, pool.Config{})
+	plain, own := uint(math.MaxUint64), unsigned(math.MaxUint64)
+	pointer := &plain
+	for _, arg := range []any{
+		plain, uint64(math.MaxUint64), uint64(math.MaxInt64 + 1), own, &plain, &own, &pointer,
+		sql.Null[uint]{V: plain, Valid: true}, &sql.Null[uint]{V: plain, Valid: true}, sql.Null[unsigned]{V: own, Valid: true}, sql.Null[*uint]{V: &plain, Valid: true},
+	} {
+		for _, query := range []string{"SELECT ?", "CREATE TABLE IF NOT EXISTS u (x); INSERT INTO u VALUES (?)"} {
+			if _, err := handle.Exec(query, arg); err == nil || !strings.Contains(err.Error(), "too large") {
+				t.Errorf("%T: %v", arg, err)
+			}
+		}
+	}
+	for _, arg := range []any{unsigned(7), sql.Null[uint]{V: plain}, sql.Null[any]{}, sql.Null[any]{Valid: true}} {
+		if _, err := handle.Exec("SELECT ?", arg); err != nil {
+			t.Errorf("%T: %v", arg, err)
+		}
+	}
+}
+
 func TestNoRowsIsDatabaseSQLsOwnError(t *testing.T) {
 	_, handle := open(t, pool.Config{})
 	err := handle.QueryRowContext(context.Background(), "SELECT 1 WHERE 0").Scan(new(int))
