@@ -169,11 +169,11 @@
 //
 // Open refuses, and says what to do about it: a SQLite that can corrupt a WAL,
 // a libc that does not fit the engine, a network file system, a file that this
-// program has open already, unless one of the two only reads, or under another
-// name, what is damaged, encrypted or
-// no database, what may not be written to, a file system on which WAL does not
-// work, and a URI where the name of a file belongs. A transaction that another
-// program left unfinished in a rollback journal is rolled back.
+// program has open already, unless one of the two only reads and both use the
+// same name, a file that is damaged, encrypted or no database, one that may not
+// be written to, a file system on which WAL does not work, and a URI where the
+// name of a file belongs. A transaction that another program left unfinished in a
+// rollback journal is rolled back.
 //
 // Foreign keys are enforced, which other programs may not have done. If
 // Config.Logger is set it is told of rows that break them: Open looks for up

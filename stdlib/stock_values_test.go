@@ -274,8 +274,8 @@ func TestCallsWithTheirArgumentsAreThoseOfTheStockDriver(t *testing.T) {
 	l.end(t, topicParameters)
 }
 
-// What Ping answers on an open database, with an ended context, and on what is
-// closed or no database.
+// Ping is asked of an open database, with an ended context, after Close, and of a
+// file that is no database.
 func TestPingAnswersWhetherTheDatabaseCanBeUsed(t *testing.T) {
 	db, handle := open(t, pool.Config{MaxReaders: 1})
 	stock := openStock(t)
