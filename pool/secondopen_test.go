@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/pool"
@@ -136,4 +137,27 @@ func TestSecondOpen_outlivesTheWriter(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("all were closed", openDBAt(t, path, pool.Config{}), 4)
+}
+
+// The bound of the WAL holds against reads of the other pool: the writer cannot
+// name the reader, but waits for it, and fails.
+func TestSecondOpen_readsCountForTheBoundOfTheWAL(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	writer := openDBAt(t, path, pool.Config{WALMaxBytes: walMax, BusyTimeout: 30 * time.Millisecond})
+	addItems(t, writer, "first", 3)
+	reader, err := pool.Open(t.Context(), path, pool.Config{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := stand(t, t.Context(), reader)
+	if err := fill(t, t.Context(), writer); !errors.Is(err, lido.ErrBusy) || !strings.Contains(err.Error(), "WALMaxBytes") {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	addItems(t, writer, "later", 3)
+	if err := reader.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
