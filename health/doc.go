@@ -13,7 +13,9 @@
 //	mux.Handle("/healthz", m.DetailHandler(authorise))  // everything, as JSON
 //
 // Serve the handlers before the pool is opened, so that /readyz can say
-// "starting", and call [Monitor.Drain] before it is closed.
+// "starting", and call [Monitor.Drain] before it is closed. The Monitor is ready
+// when the pool is; a program that is not, because it still loads what it needs,
+// keeps "starting" with [Monitor.Hold] until it serves.
 //
 // # Guarantees
 //

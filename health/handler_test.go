@@ -47,6 +47,8 @@ func TestReadyzFollowsTheStateAndLivezNothing(t *testing.T) {
 		wantAnswer(t, h, "/livez", http.StatusOK, "ok")
 	}
 	step(503, "starting")
+	serving := m.Hold(health.Starting)
+	step(503, "starting")
 	release := m.Hold(health.Migrating)
 	step(503, "migrating")
 	release()
@@ -57,6 +59,8 @@ func TestReadyzFollowsTheStateAndLivezNothing(t *testing.T) {
 	if rep, err := m.Run(t.Context()); err != nil || rep.Status != health.Failed {
 		t.Fatalf("%v, %+v", err, rep)
 	}
+	step(503, "starting") // the pool is ready, the program is not
+	serving()
 	step(200, "ok") // a Failed check leaves the replica in the load balancer
 	first, second := m.Hold(health.Restoring), m.Hold(health.Migrating)
 	step(503, "migrating")

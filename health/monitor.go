@@ -544,13 +544,17 @@ func (m *Monitor) Drain() {
 	m.draining = true
 }
 
-// Hold puts the Monitor into Migrating or Restoring until release is called.
+// Hold keeps /readyz at 503 with the state Starting, Migrating or Restoring
+// until release is called. A program that has work to do between pool.Open and
+// its first answer holds Starting until it serves: the Monitor is Ready as soon
+// as the pool is.
+//
 // Holds nest: the latest one that still stands is the one reported. Calling
 // release again does nothing. Any other state is a programmer's mistake and
 // panics.
 func (m *Monitor) Hold(s State) (release func()) {
-	if s != Migrating && s != Restoring {
-		panic(fmt.Sprintf("health: Hold(%q): only Migrating and Restoring can be held", s))
+	if s != Starting && s != Migrating && s != Restoring {
+		panic(fmt.Sprintf("health: Hold(%q): only Starting, Migrating and Restoring can be held", s))
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -67,10 +67,10 @@ type State string
 
 // The states of a Monitor. Ready is the only one in which /readyz answers 200.
 const (
-	// Starting: Start has not been called; migrations run in this state when
-	// they belong to pool.Config.Prepare.
+	// Starting: Start has not been called, or the program holds the state until
+	// it serves. Migrations in pool.Config.Prepare run in this state.
 	Starting State = "starting"
-	// Ready: Start has returned.
+	// Ready: Start has returned, and no Hold stands.
 	Ready State = "ready"
 	// Migrating and Restoring last from Hold to the release it returned.
 	Migrating State = "migrating"

@@ -79,6 +79,7 @@ func (o *serveOptions) run(ctx context.Context) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
+	log.Info("listening", "url", "http://"+listener.Addr().String())
 
 	err = o.serveBooks(ctx, listener.Addr().String(), log, backups, monitor, &api, server, served)
 	// Requests have been waited for; what is left now is a server that never
@@ -111,6 +112,7 @@ func (o *serveOptions) routes(monitor *health.Monitor, api *atomic.Pointer[http.
 	mux.Handle("/livez", probes)
 	mux.Handle("/readyz", probes)
 	mux.Handle("/healthz", monitor.DetailHandler(nil))
+	mux.Handle("GET /{$}", web.Index("/livez", "/readyz", "/healthz"))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		handler := api.Load()
 		if handler == nil {
@@ -126,6 +128,7 @@ func (o *serveOptions) routes(monitor *health.Monitor, api *atomic.Pointer[http.
 // serveBooks opens the books, serves them until ctx ends, and closes them.
 func (o *serveOptions) serveBooks(ctx context.Context, addr string, log *slog.Logger, backups *backup.Service,
 	monitor *health.Monitor, api *atomic.Pointer[http.Handler], server *http.Server, served <-chan error) (err error) {
+	serving := monitor.Hold(health.Starting) // for longer than the pool: until the API answers
 	db, err := pool.Open(ctx, o.path(), pool.Config{
 		Synchronous: pool.SynchronousFull,
 		Prepare: func(ctx context.Context, db *pool.DB) error {
@@ -152,6 +155,7 @@ func (o *serveOptions) serveBooks(ctx context.Context, addr string, log *slog.Lo
 	}
 	handler := web.Handler(books, log)
 	api.Store(&handler)
+	serving()
 	if err := welcome(o.stdout, addr, o.path()); err != nil {
 		return err
 	}

@@ -269,3 +269,87 @@ func TestAnAddressInUseIsAnErrorThatSaysWhatToDo(t *testing.T) {
 		t.Errorf("exit %d: %s", code, s.errs)
 	}
 }
+
+// lineWriter passes whole lines on as they are written.
+type lineWriter chan<- string
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	for line := range strings.Lines(string(p)) {
+		w <- line
+	}
+	return len(p), nil
+}
+
+// A load balancer asks /readyz and then sends work. From the first moment that
+// the server listens, work sent after a 200 must not be answered "starting",
+// although the pool is open long before the sample books are loaded.
+func TestServe_readyzAnswers200OnlyWhenTheAPIAnswers(t *testing.T) {
+	logged := make(chan string, 100)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	code := make(chan int, 1)
+	go func() {
+		code <- app.Run(ctx, []string{"serve", "--addr", "127.0.0.1:0", "--data", t.TempDir(), "--drain", "0s"}, io.Discard, lineWriter(logged))
+		close(logged)
+	}()
+	defer http.DefaultClient.CloseIdleConnections()
+	_, url, ok := strings.Cut(<-logged, "msg=listening url=")
+	if !ok {
+		t.Fatal("the first line of the log does not say where it listens")
+	}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		for range logged { // the channel must not fill
+		}
+	}()
+	url = strings.TrimSpace(url)
+	refused := 0
+	for deadline := time.Now().Add(time.Minute); ; {
+		if time.Now().After(deadline) {
+			t.Fatal("it never became ready")
+		}
+		ready, state := get(t, url+"/readyz")
+		work, body := get(t, url+"/v1/accounts")
+		switch {
+		case ready == http.StatusOK && work != http.StatusOK:
+			t.Fatalf("/readyz answered 200, then /v1/accounts %d %s", work, body)
+		case ready != http.StatusOK && ready != http.StatusServiceUnavailable:
+			t.Fatalf("/readyz: %d %s", ready, state)
+		case ready != http.StatusOK:
+			refused++
+			continue
+		}
+		break
+	}
+	if refused == 0 {
+		t.Error("it was ready at once: nothing was tried")
+	}
+	stop()
+	if c := <-code; c != 0 {
+		t.Errorf("exit %d", c)
+	}
+	<-drained
+}
+
+func TestServe_listsItsPathsAtTheRoot(t *testing.T) {
+	s := serve(t, t.TempDir(), "--sample=false", "--drain", "0s")
+	status, body := get(t, s.url+"/")
+	if status != http.StatusOK {
+		t.Fatalf("GET /: %d %s", status, body)
+	}
+	for _, want := range []string{`<a href="/v1/accounts">`, `<a href="/readyz">`, "PUT /v1/transactions/{id}/attachments/{name}", "(limit, q)"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page does not hold %q:\n%s", want, body)
+		}
+	}
+	for _, link := range strings.Split(body, `href="`)[1:] {
+		path, _, _ := strings.Cut(link, `"`)
+		if status, body := get(t, s.url+path); status == http.StatusNotFound {
+			t.Errorf("the page links to %s: %d %s", path, status, body)
+		}
+	}
+	if code := s.end(t); code != 0 {
+		t.Errorf("exit %d: %s", code, s.errs)
+	}
+}

@@ -24,20 +24,7 @@ type server struct {
 func Handler(b *book.Book, log *slog.Logger) http.Handler {
 	s := &server{book: b, log: log}
 	mux := http.NewServeMux()
-	for pattern, handle := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"GET /v1/accounts":                             s.listAccounts,
-		"POST /v1/accounts":                            s.addAccount,
-		"GET /v1/accounts/{name}/register":             s.register,
-		"GET /v1/currencies":                           s.listCurrencies,
-		"PUT /v1/currencies/{code}":                    s.addCurrency,
-		"GET /v1/transactions":                         s.listTransactions,
-		"POST /v1/transactions":                        s.postTransaction,
-		"GET /v1/transactions/{id}":                    s.getTransaction,
-		"GET /v1/transactions/{id}/attachments":        s.listAttachments,
-		"PUT /v1/transactions/{id}/attachments/{name}": s.putAttachment,
-		"GET /v1/transactions/{id}/attachments/{name}": s.getAttachment,
-		"GET /v1/search":                               s.search,
-	} {
+	for pattern, handle := range s.routes() {
 		known := parameters[pattern]
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			err := checkQuery(r, known)
@@ -56,6 +43,24 @@ func Handler(b *book.Book, log *slog.Logger) http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// routes returns what answers each method and path of the API.
+func (s *server) routes() map[string]func(http.ResponseWriter, *http.Request) error {
+	return map[string]func(http.ResponseWriter, *http.Request) error{
+		"GET /v1/accounts":                             s.listAccounts,
+		"POST /v1/accounts":                            s.addAccount,
+		"GET /v1/accounts/{name}/register":             s.register,
+		"GET /v1/currencies":                           s.listCurrencies,
+		"PUT /v1/currencies/{code}":                    s.addCurrency,
+		"GET /v1/transactions":                         s.listTransactions,
+		"POST /v1/transactions":                        s.postTransaction,
+		"GET /v1/transactions/{id}":                    s.getTransaction,
+		"GET /v1/transactions/{id}/attachments":        s.listAttachments,
+		"PUT /v1/transactions/{id}/attachments/{name}": s.putAttachment,
+		"GET /v1/transactions/{id}/attachments/{name}": s.getAttachment,
+		"GET /v1/search":                               s.search,
+	}
 }
 
 // parameters are the names that a query string can have.
