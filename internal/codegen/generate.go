@@ -198,14 +198,14 @@ func (g *generator) prove(ctx context.Context, q *query) (p problem, ok bool) {
 	}
 	q.facts = found
 	if found.params != len(stmt.params) {
-		return q.src.problem(start, "sqlc sees %d parameters, the engine %d", len(stmt.params), found.params), false
+		return q.src.problem(start, "sqlc sees %s, the engine %d", plural(len(stmt.params), "parameter", "parameters"), found.params), false
 	}
 	hint := ""
 	if slices.ContainsFunc(stmt.pieces, func(p piece) bool { return p.star != nil }) {
 		hint = "; list them in place of *"
 	}
 	if want := g.width(q.Columns); q.returnsRows() && want != len(found.results) && !g.narrow(ctx, q, want) {
-		return q.src.problem(start, "sqlc sees %d columns, the engine %d%s", want, len(found.results), hint), false
+		return q.src.problem(start, "sqlc sees %s, the engine %d%s", plural(want, "column", "columns"), len(found.results), hint), false
 	}
 	if q.returnsRows() {
 		g.writeOut(ctx, q)
@@ -225,7 +225,7 @@ func (g *generator) narrow(ctx context.Context, q *query, want int) bool {
 	if !narrowStar(q.stmt, q.Columns, results) {
 		return false
 	}
-	g.note(q.src, fmt.Sprintf("the engine finds %d columns, sqlc %d; only those of sqlc are read", len(q.facts.results), want))
+	g.note(q.src, fmt.Sprintf("the engine finds %s, sqlc %d; only those of sqlc are read", plural(len(q.facts.results), "column", "columns"), want))
 	q.facts, _ = g.engine.prepare(ctx, q.stmt.sql())
 	return true
 }

@@ -41,7 +41,7 @@ func (e *expander) match(s *statement, params []*Parameter) []int {
 	}
 	if slices.Contains(used, false) && len(e.problems) == 0 {
 		used = slices.DeleteFunc(used, func(u bool) bool { return !u })
-		e.fail(e.query.body[0].start, "sqlc sees %d parameters (%s), the source has %d", len(m.params), listParams(params), len(used))
+		e.fail(e.query.body[0].start, "sqlc sees %s (%s), the source has %d", plural(len(m.params), "parameter", "parameters"), listParams(params), len(used))
 	}
 	s.params = m.params
 	return index

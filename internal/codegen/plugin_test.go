@@ -153,7 +153,7 @@ func TestWhatMayLieInTheOutputFolder(t *testing.T) {
 		"gen/tool.go":         "//go:build ignore\n\npackage main\n",
 		"gen/broken.go":       "pack",
 		"gen/notes.txt":       "mine",
-		"gen/lido_report.txt": "lido v0.0.1: 1 queries\n",
+		"gen/lido_report.txt": "lido v0.0.1: 1 query\n",
 	}, strings.NewReader(request("sqlite", "{}", namedQuery("A", ":one"))))
 	if status != 0 {
 		t.Error(errs)
@@ -168,7 +168,7 @@ func TestAllProblemsComeInOneRun(t *testing.T) {
 	want := []string{
 		"items.sql:1:1 E: sqlc knows this query, but no file under \"queries\" has it",
 		"queries/items.sql:2:8 A: no such column: gone",
-		"queries/items.sql:4:1 B: sqlc sees 1 columns, the engine 2",
+		"queries/items.sql:4:1 B: sqlc sees 1 column, the engine 2",
 		"queries/items.sql:6:8 C: there is no sqlc.argh",
 		"queries/items.sql:8:33 D: sqlc did not see the parameter id",
 	}

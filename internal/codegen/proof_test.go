@@ -118,7 +118,7 @@ func TestAnUncheckedQueryIsTakenAsItIsAndSaysSo(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
 	}
-	if got := contents(resp, report); got != "lido "+codegen.Version+": 2 queries, 1 of them read-only, 2 unchecked; 1 models\n" {
+	if got := contents(resp, report); got != "lido "+codegen.Version+": 2 queries, 1 of them read-only, 2 unchecked; 1 model\n" {
 		t.Errorf("report: %q", got)
 	}
 	if strings.Contains(text, "@unchecked") {
@@ -145,7 +145,7 @@ func TestVerifyDecidesWhatARefusalComesTo(t *testing.T) {
 			continue
 		}
 		notes := contents(resp, report)
-		for _, note := range []string{"schema/1.sql:2:28: near", "queries/items.sql:2:8 A: no such column: gone", "queries/items.sql:6:1 C: sqlc sees 1 columns, the engine 2"} {
+		for _, note := range []string{"schema/1.sql:2:28: near", "queries/items.sql:2:8 A: no such column: gone", "queries/items.sql:6:1 C: sqlc sees 1 column, the engine 2"} {
 			if got := strings.Contains(notes, note); got != (verify == "warn") {
 				t.Errorf("verify %q: %q in the report is %v:\n%s", verify, note, got, notes)
 			}

@@ -100,9 +100,9 @@ func TestDifferencesFromWhatSqlcSawAreErrors(t *testing.T) {
 		sql, want string
 		query     *codegen.Query
 	}{
-		{"SELECT 1, 2", "queries/items.sql:2:1 A: sqlc sees 1 columns, the engine 2", one("A")},
+		{"SELECT 1, 2", "queries/items.sql:2:1 A: sqlc sees 1 column, the engine 2", one("A")},
 		{"SELECT @a + @b", "queries/items.sql:2:13 A: sqlc did not see the parameter b; it knows 1 a", one("A", a)},
-		{"SELECT 1", "queries/items.sql:2:1 A: sqlc sees 1 parameters (1 a), the source has 0", one("A", a)},
+		{"SELECT 1", "queries/items.sql:2:1 A: sqlc sees 1 parameter (1 a), the source has 0", one("A", a)},
 		{"SELECT 1", "items.sql:1:1 B: sqlc knows this query, but no file under \"queries\" has it", one("B")},
 		{"SELECT 1", "queries/items.sql:1:1 A: :copy is not supported", &codegen.Query{Name: "A", Cmd: ":copy"}},
 		{"SELECT 1", "queries/items.sql:2:1 A: :copyfrom needs at least one parameter", &codegen.Query{Name: "A", Cmd: ":copyfrom"}},

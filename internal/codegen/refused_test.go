@@ -79,7 +79,7 @@ func TestTheEngineGetsTheStatementInTheComment(t *testing.T) {
 	equal(t, "beside it", whole.Letters, int64(6))
 
 	for text, want := range map[string]string{
-		"/* @engine SELECT id, name FROM items */ SELECT id":      "queries/items.sql:2:12 A: sqlc sees 1 columns, the engine 2",
+		"/* @engine SELECT id, name FROM items */ SELECT id":      "queries/items.sql:2:12 A: sqlc sees 1 column, the engine 2",
 		"/* @engine SELECT id FROM gone */ SELECT id FROM items":  "queries/items.sql:2:12 A: no such table: gone",
 		"/* @engine SELECT id FROM items WHERE id = @x */ SELECT": "queries/items.sql:2:44 A: sqlc did not see the parameter x",
 		"/* @engine */ SELECT id FROM items":                      "",

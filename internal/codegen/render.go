@@ -256,11 +256,11 @@ func (g *generator) report() *File {
 			unchecked++
 		}
 	}
-	fmt.Fprintf(&b, "lido %s: %d queries, %d of them read-only", Version, len(g.queries), readOnly)
+	fmt.Fprintf(&b, "lido %s: %s, %d of them read-only", Version, plural(len(g.queries), "query", "queries"), readOnly)
 	if unchecked > 0 {
 		fmt.Fprintf(&b, ", %d unchecked", unchecked)
 	}
-	fmt.Fprintf(&b, "; %d models\n", len(g.models))
+	fmt.Fprintf(&b, "; %s\n", plural(len(g.models), "model", "models"))
 	for _, name := range g.opts.idle {
 		fmt.Fprintf(&b, "option %s changes nothing: %s\n", name, idleOptions[name])
 	}
@@ -269,6 +269,14 @@ func (g *generator) report() *File {
 		fmt.Fprintf(&b, "%s\n", n)
 	}
 	return &File{Name: reportName, Contents: b.Bytes()}
+}
+
+// plural writes a number with its noun.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // reportName is the file of notes in the output folder.

@@ -21,13 +21,21 @@ import (
 )
 
 // template is what "lido init" lays. Go files end in .tmpl there, so that they
-// are no packages of this module.
+// are no packages of this module, and so do files that tools would heed here.
 //
-//go:embed template
+//go:embed all:template
 var template embed.FS
 
-// moduleMark stands for the import path of the folder in the template.
-const moduleMark = "LIDO_MODULE"
+// What stands in the template for what is known only when it is laid.
+const (
+	moduleMark  = "LIDO_MODULE"  // the import path of the folder
+	packageMark = "LIDO_PACKAGE" // the folder, as the go command names it from that of go.mod
+	nameMark    = "LIDO_NAME"    // the file that "go build" writes
+)
+
+// keptNames are files that a project may well have already. They stay as they
+// are then; the rest of the template works without them.
+var keptNames = []string{".gitignore", ".dockerignore", "Dockerfile"}
 
 // initialize holds the flags of "lido init".
 type initialize struct {
@@ -87,6 +95,8 @@ type file struct {
 	data []byte
 }
 
+func (f file) mayStay() bool { return slices.Contains(keptNames, filepath.Base(f.path)) }
+
 func (i *initialize) lay(ctx context.Context, dir string) error {
 	root, modPath, err := findModule(dir)
 	if err != nil {
@@ -104,6 +114,10 @@ func (i *initialize) lay(ctx context.Context, dir string) error {
 		return err
 	}
 	for _, f := range files {
+		if f.mayStay() && fileExists(f.path) {
+			fmt.Fprintln(i.Stdout, f.path, "(kept as it is)")
+			continue
+		}
 		if err := writeNew(f); err != nil {
 			return err
 		}
@@ -135,11 +149,15 @@ func (i *initialize) next(here, root, dir string) string {
 		text += "  go mod tidy\n"
 	}
 	text += "  go generate ./...   (builds sqlc; three to five minutes the first time)\n  go test ./...\n"
-	program := "."
+	return text + "  go run " + packageOf(root, dir) + "\n"
+}
+
+// packageOf names the package in dir to a go command that runs in root.
+func packageOf(root, dir string) string {
 	if sub, err := filepath.Rel(root, absolute(dir)); err == nil && sub != "." {
-		program = "./" + filepath.ToSlash(sub)
+		return "./" + filepath.ToSlash(sub)
 	}
-	return text + "  go run " + program + "\n"
+	return "."
 }
 
 // fromHere writes a path the way somebody in this folder would.
@@ -252,6 +270,7 @@ func templateFiles(dir, root, modPath string) ([]file, error) {
 		return nil, err
 	}
 	importPath := path.Join(modPath, filepath.ToSlash(rel))
+	marks := strings.NewReplacer(moduleMark, importPath, packageMark, packageOf(root, dir), nameMark, path.Base(importPath))
 	var files []file
 	err = fs.WalkDir(template, "template", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -264,7 +283,7 @@ func templateFiles(dir, root, modPath string) ([]file, error) {
 		target := strings.TrimSuffix(strings.TrimPrefix(name, "template/"), ".tmpl")
 		files = append(files, file{
 			path: filepath.Join(dir, filepath.FromSlash(target)),
-			data: []byte(strings.ReplaceAll(string(data), moduleMark, importPath)),
+			data: []byte(marks.Replace(string(data))),
 		})
 		return nil
 	})
@@ -276,7 +295,7 @@ func templateFiles(dir, root, modPath string) ([]file, error) {
 func refuseExisting(dir string, files []file) error {
 	var taken []string
 	for _, f := range files {
-		if fileExists(f.path) {
+		if fileExists(f.path) && !f.mayStay() {
 			taken = append(taken, f.path)
 		}
 	}

@@ -1,6 +1,6 @@
 -- CreateItem adds an item. Names are unique.
 -- name: CreateItem :one
-INSERT INTO items (name, created_at) VALUES (@name, @created_at) RETURNING *;
+INSERT INTO items (name, note, created_at) VALUES (@name, sqlc.narg(note), @created_at) RETURNING *;
 
 -- GetItem returns one item.
 -- name: GetItem :one
