@@ -208,6 +208,7 @@ func (m *Migrator) up(ctx context.Context, handle *sql.DB, target int64, res *Re
 			return err
 		}
 	}
+	m.log().Info("migrations pending", "path", m.db.Path(), "from", res.From, "to", todo[len(todo)-1].Version, "count", len(todo))
 	if err := m.backUp(ctx, handle, res); err != nil {
 		return err
 	}
@@ -288,12 +289,18 @@ func (m *Migrator) backUp(ctx context.Context, handle *sql.DB, res *Result) erro
 	if !rows {
 		return nil
 	}
+	start := time.Now()
 	if err := m.opt.backup(ctx); err != nil {
 		return fmt.Errorf("migrate: nothing was done, for the backup before it failed: %w", err)
 	}
 	res.BackedUp = true
+	m.log().Info("backed up before migrating", "path", m.db.Path(), "duration", time.Since(start))
 	return nil
 }
+
+// log is the pool's logger: migrations run at the start of a program, where
+// their Result reaches nothing that lasts.
+func (m *Migrator) log() *slog.Logger { return m.db.Config().Logger }
 
 // lookTimeout bounds the look at what an operation has left, which is made
 // even when its context has ended.
@@ -335,6 +342,8 @@ func (m *Migrator) record(ctx context.Context, handle *sql.DB, res *Result, appl
 	for _, r := range applied {
 		s := m.step(r)
 		res.Applied = append(res.Applied, s)
+		m.log().Info("migration applied", "path", m.db.Path(), "migration", s.Migration.String(),
+			"direction", string(s.Direction), "duration", s.Duration)
 		switch s.Direction {
 		case DirectionUp:
 			res.To = max(res.To, s.Version)
