@@ -15,7 +15,7 @@ const firstBackupGrace = 5 * time.Minute
 
 // checkBackupAge looks at the last backup that was proved by restoring it.
 func checkBackupAge(cfg Config) Check {
-	const remedy = `run a backup now ("lido backup"), and see in the log why the scheduled ones fail`
+	const remedy = `run a backup now ("lido backup now"), and see in the log why the scheduled ones fail`
 	var mu sync.Mutex
 	var first time.Time
 	return Check{

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -31,7 +32,7 @@ every check. Put the folder on another device than the database.`,
 		RunE: needCommand,
 	}
 	f := cmd.PersistentFlags()
-	f.StringVar(&b.dir, "to", "", "the folder of the backups")
+	backupsFlag(f, &b.dir, "to", "the folder of the backups")
 	f.BoolVar(&b.asJSON, "json", false, "write JSON")
 	cmd.AddCommand(b.now(), b.list(), b.verify())
 	return cmd
@@ -75,11 +76,19 @@ func (b *backups) now() *cobra.Command {
 		Short: "Make one backup of a live database, and prove it",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := need(cmd, "db", "to"); err != nil {
+			if err := need(cmd, "db", "backups"); err != nil {
 				return err
+			}
+			if fileExists(b.dir) { // else it is made
+				if err := checkFolder(b.dir); err != nil {
+					return err
+				}
 			}
 			if keep.Count == 0 && keep.Age == 0 {
 				return usagef("--keep 0 keeps nothing; give a number, --keep-for, or -1 for all")
+			}
+			if keep.Age < 0 {
+				return usagef("--keep-for %v is negative; 0 turns the rule off", keep.Age)
 			}
 			var res backup.Result
 			tell, done := progressOn(b.Stderr)
@@ -112,7 +121,7 @@ func (b *backups) now() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&db, "db", "", "the database file")
+	databaseFlag(f, &db)
 	f.StringVar(&name, "name", "", "tells the databases of a folder apart (default: the name of the database file)")
 	f.IntVar(&keep.Count, "keep", 14, "how many of the newest backups stay; -1: all")
 	f.DurationVar(&keep.Age, "keep-for", 0, "how long backups stay beyond that, as in 720h")
@@ -126,7 +135,7 @@ func (b *backups) list() *cobra.Command {
 		Short: "List the backups of a folder, the newest first",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := need(cmd, "to"); err != nil {
+			if err := need(cmd, "backups"); err != nil {
 				return err
 			}
 			entries, err := b.entries(cmd)
@@ -168,19 +177,19 @@ func backupRow(b backupJSON, now time.Time) []string {
 // entries lists the folder, which must be there: a folder that is misspelt
 // should not look like one without backups.
 func (b *backups) entries(cmd *cobra.Command) ([]backup.Entry, error) {
-	if err := checkFolder(b.dir, "--to"); err != nil {
+	if err := checkFolder(b.dir); err != nil {
 		return nil, err
 	}
 	return backup.List(cmd.Context(), backup.NewDirStore(b.dir))
 }
 
-func checkFolder(dir, flag string) error {
+func checkFolder(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
-		return fmt.Errorf("the folder of the backups: %w; check %s", err, flag)
+		return fmt.Errorf("the folder of the backups: %w; check --backups", err)
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%s is not a folder; %s names the folder of the backups", dir, flag)
+		return fmt.Errorf("%s is not a folder; --backups names the folder of the backups", dir)
 	}
 	return nil
 }
@@ -202,7 +211,7 @@ backup is refused.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := need(cmd, "to"); err != nil {
+			if err := need(cmd, "backups"); err != nil {
 				return err
 			}
 			ids, err := b.chosen(cmd, args, all)
@@ -260,7 +269,7 @@ func (b *backups) verifyEach(cmd *cobra.Command, ids []string) error {
 		rep, err := backup.Verify(cmd.Context(), store, id, backup.VerifyOptions{Progress: tell})
 		done()
 		var no noError
-		if err = refused(err); err != nil && !errors.As(err, &no) {
+		if err = refused(withList(err, b.dir)); err != nil && !errors.As(err, &no) {
 			return err
 		}
 		if id == "" && rep.Manifest != nil {
@@ -270,7 +279,7 @@ func (b *backups) verifyEach(cmd *cobra.Command, ids []string) error {
 		out.Duration = int64(time.Since(began))
 		if err != nil {
 			bad++
-			out.State = err.Error()
+			out.State = commandWords(err.Error())
 			if id == "" {
 				out.ID = "(newest)"
 			}
@@ -286,6 +295,34 @@ func (b *backups) verifyEach(cmd *cobra.Command, ids []string) error {
 	}
 	if err == nil && bad > 0 {
 		return noError{}
+	}
+	return err
+}
+
+// checkTarget looks at the path to restore to, before a backup is unpacked.
+func checkTarget(to string, overwrite bool) error {
+	if folder := filepath.Dir(to); !fileExists(folder) {
+		return fmt.Errorf("there is no folder %s to restore to; make it, or check --to", folder)
+	}
+	info, err := os.Stat(to)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("%w; check --to", err)
+	case info.IsDir():
+		return fmt.Errorf("%s is a folder; --to names the database file in it", to)
+	case !overwrite:
+		return fmt.Errorf("%s already exists; give another --to, or --overwrite to replace it", to)
+	}
+	return nil
+}
+
+// withList adds how the names of backups are found to an error about one that
+// is not there.
+func withList(err error, dir string) error {
+	if errors.Is(err, backup.ErrNoBackup) || errors.Is(err, backup.ErrForeign) {
+		return fmt.Errorf("%w; \"%s\" shows what is there", err, shell("lido", "backup", "list", "--backups", dir))
 	}
 	return err
 }
@@ -315,21 +352,21 @@ Only then does it take the target's name, in one step. The exit status is 1 if
 the backup is refused; the target has not been touched then.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := need(cmd, "from", "to"); err != nil {
+			if err := need(cmd, "backups", "to"); err != nil {
 				return err
 			}
-			if err := checkFolder(from, "--from"); err != nil {
+			if err := checkFolder(from); err != nil {
+				return err
+			}
+			if err := checkTarget(to, opt.Overwrite); err != nil {
 				return err
 			}
 			var done func()
 			opt.Progress, done = progressOn(p.Stderr)
 			rep, err := backup.Restore(cmd.Context(), backup.NewDirStore(from), backupID(name), to, opt)
 			done()
-			switch {
-			case errors.Is(err, backup.ErrExists):
-				return fmt.Errorf("%w; --overwrite replaces it", err)
-			case err != nil:
-				return refused(err)
+			if err != nil {
+				return refused(withList(err, from))
 			}
 			out := describe(rep.Manifest.ID, rep.Manifest)
 			out.Duration = int64(rep.Duration)
@@ -342,11 +379,12 @@ the backup is refused; the target has not been touched then.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&from, "from", "", "the folder of the backups")
+	backupsFlag(f, &from, "from", "the folder of the backups")
 	f.StringVar(&name, "name", "latest", "the backup, as \"lido backup list\" names it")
 	f.StringVar(&to, "to", "", "the file to restore to")
 	f.StringVar(&opt.Database, "database", "", "refuse a backup of any database but this one")
-	f.BoolVar(&opt.Overwrite, "overwrite", false, "replace the database at --to, which nobody may have open")
+	f.BoolVar(&opt.WithoutPageChecksums, "without-page-checksums", false, "restore although the file of page checksums is damaged")
+	f.BoolVar(&opt.Overwrite, "overwrite", false, "replace the database at --to, which no program may have open")
 	f.BoolVar(&asJSON, "json", false, "write JSON")
 	return cmd
 }

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/lidodb/lido/sqlite"
 )
 
 // Exit statuses, the same for every command.
@@ -52,7 +55,9 @@ func Run(ctx context.Context, p Program) int {
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE:              needCommand,
+		Version:           builtFrom(p).Lido,
 	}
+	root.SetVersionTemplate("lido {{.Version}}, SQLite " + sqlite.Version() + "\n")
 	root.AddCommand(
 		initCommand(p), generateCommand(p), sqlcCommand(p),
 		migrateCommand(p),
@@ -85,11 +90,11 @@ func report(w io.Writer, cmd *cobra.Command, err error) int {
 		return ExitUsage
 	case errors.As(err, &no):
 		if no.err != nil {
-			fmt.Fprintf(w, "%s: %v\n", cmd.CommandPath(), no.err)
+			fmt.Fprintf(w, "%s: %s\n", cmd.CommandPath(), commandWords(no.err.Error()))
 		}
 		return ExitNo
 	}
-	fmt.Fprintf(w, "%s: %v\n", cmd.CommandPath(), err)
+	fmt.Fprintf(w, "%s: %s\n", cmd.CommandPath(), commandWords(err.Error()))
 	return ExitFailed
 }
 
@@ -128,7 +133,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 // needCommand is what a group of commands does when none is named.
 func needCommand(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("there is no command %q", args[0])
+		return usagef("there is no command %q%s", args[0], suggestion(cmd, args[0]))
 	}
 	var names []string
 	for _, c := range cmd.Commands() {
@@ -137,6 +142,28 @@ func needCommand(cmd *cobra.Command, args []string) error {
 		}
 	}
 	return usagef("name one of: %s", strings.Join(names, ", "))
+}
+
+// suggestion names the commands that a misspelt one may stand for, of this
+// group and, with its group, of another.
+func suggestion(cmd *cobra.Command, name string) string {
+	root := cmd.Root()
+	var paths []string
+	for _, group := range append([]*cobra.Command{cmd, root}, root.Commands()...) {
+		group.SuggestionsMinimumDistance = 2
+		for _, s := range group.SuggestionsFor(name) {
+			if path := group.CommandPath() + " " + s; !slices.Contains(paths, path) {
+				paths = append(paths, path)
+			}
+		}
+		if group == cmd && len(paths) > 0 {
+			break
+		}
+	}
+	if len(paths) == 0 {
+		return ""
+	}
+	return `; did you mean "` + strings.Join(paths, `" or "`) + `"?`
 }
 
 // need reports flags that must not be empty.

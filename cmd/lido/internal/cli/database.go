@@ -32,6 +32,8 @@ func withDatabase(ctx context.Context, path string, create, readOnly bool, fn fu
 		// connections, beside a server that has them.
 		MaxReaders: 2,
 		CacheBytes: 8 << 20,
+		// What the program's own limit let in is let through.
+		MaxLengthBytes: -1,
 	})
 	if err != nil {
 		return err

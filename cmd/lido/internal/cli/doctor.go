@@ -67,12 +67,16 @@ pages, rows, WAL, disk, folder and times. Nothing is changed. The exit status is
 			if err := checkDatabasePath(d.db, false); err != nil {
 				return err
 			}
-			return d.write(d.examine(cmd.Context()))
+			found := d.examine(cmd.Context())
+			for i := range found {
+				found[i].Remedy = d.complete(found[i].Remedy)
+			}
+			return d.write(found)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&d.db, "db", "", "the database file")
-	f.StringVar(&d.backups, "backups", "", "also look at the backups in this folder")
+	databaseFlag(f, &d.db)
+	backupsFlag(f, &d.backups, "", "also look at the backups in this folder")
 	f.StringVar(&d.dir, "dir", "", "also compare with the migrations in this folder")
 	f.BoolVar(&d.full, "full", false, "run integrity_check in place of quick_check: every index against its table")
 	f.BoolVar(&d.asJSON, "json", false, "write JSON")
@@ -95,6 +99,23 @@ func (d *doctor) examine(ctx context.Context) []finding {
 		found = append(found, finding{"open", statusFail, err.Error(), remedyForOpen(err)})
 	}
 	return found
+}
+
+// complete puts the words of the command line into a remedy, and into the
+// commands it names the flags that they need here.
+func (d *doctor) complete(remedy string) string {
+	dir, backups := d.dir, d.backups
+	if dir == "" {
+		dir = "FOLDER"
+	}
+	if backups == "" {
+		backups = "FOLDER"
+	}
+	return strings.NewReplacer(
+		"lido migrate up", shell("lido", "migrate", "up", "--db", d.db, "--dir", dir),
+		"lido backup now", shell("lido", "backup", "now", "--db", d.db, "--backups", backups),
+		"lido restore", shell("lido", "restore", "--backups", backups, "--to", d.db, "--overwrite"),
+	).Replace(commandWords(remedy))
 }
 
 func remedyForOpen(err error) string {
@@ -158,6 +179,9 @@ func word(s health.Status) string {
 
 // versions compares the database with the folder of migrations.
 func (d *doctor) versions(ctx context.Context, db *pool.DB) (current, wanted int64, err error) {
+	if err := checkMigrations(d.dir); err != nil {
+		return 0, 0, err
+	}
 	mig, err := migrate.New(db, os.DirFS(d.dir))
 	if err != nil {
 		return 0, 0, err
@@ -173,7 +197,7 @@ type folderAge struct {
 }
 
 func (f folderAge) LastVerified(ctx context.Context) (time.Time, bool, error) {
-	if err := checkFolder(f.store.Dir(), "--backups"); err != nil {
+	if err := checkFolder(f.store.Dir()); err != nil {
 		return time.Time{}, false, err
 	}
 	entries, err := backup.List(ctx, f.store)

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,8 +15,9 @@ import (
 // sqlcOnly are options of sqlc's Go generator that say what Lido does anyway.
 var sqlcOnly = []string{"sql_package", "sql_driver", "out"}
 
-// convert changes sqlc.yaml in dir for Lido, or only shows how.
-func (i *initialize) convert(dir string) error {
+// convert changes the configuration of sqlc in dir for Lido, or only shows how,
+// and requires Lido in go.mod.
+func (i *initialize) convert(ctx context.Context, dir string) error {
 	name := ""
 	for _, n := range configNames {
 		if fileExists(filepath.Join(dir, n)) {
@@ -23,10 +26,7 @@ func (i *initialize) convert(dir string) error {
 		}
 	}
 	if name == "" {
-		return fmt.Errorf("there is no %s in %s; \"lido init\" without --from-sqlc writes one", configNames[0], dir)
-	}
-	if strings.HasSuffix(name, ".json") {
-		return fmt.Errorf("%s is JSON, which has no lines to keep; rename it to sqlc.yaml first, which JSON is too", name)
+		return fmt.Errorf("there is no %s in %s; \"lido init\" without --from-sqlc writes one", strings.Join(configNames, " or "), dir)
 	}
 	info, err := os.Stat(name)
 	if err != nil {
@@ -36,32 +36,112 @@ func (i *initialize) convert(dir string) error {
 	if err != nil {
 		return err
 	}
-	hunks, warnings, err := fromSQLC(string(data))
+	hunks, warnings, err := convertText(name, string(data))
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	changed := apply(string(data), hunks)
-	// What this knows of YAML's many forms is not all of them.
-	if left, _, err := fromSQLC(changed); err != nil || len(left) > 0 {
-		return fmt.Errorf("%s cannot be changed line by line (%v); write the codegen: block by hand", name, err)
+	require, err := i.requireFor(dir)
+	if err != nil {
+		return err
 	}
 	for _, w := range warnings {
 		fmt.Fprintf(i.Stderr, "lido init: %s\n", w)
 	}
 	if len(hunks) == 0 {
 		fmt.Fprintf(i.Stdout, "%s generates with Lido already\n", name)
-		return nil
+	} else {
+		fmt.Fprint(i.Stdout, diff(filepath.ToSlash(name), splitLines(string(data)), hunks))
 	}
-	lines := splitLines(string(data))
-	fmt.Fprint(i.Stdout, diff(filepath.ToSlash(name), lines, hunks))
 	if i.dryRun {
 		return nil
 	}
-	if err := os.WriteFile(name, []byte(changed), info.Mode().Perm()); err != nil {
+	if len(hunks) > 0 {
+		if err := os.WriteFile(name, []byte(apply(string(data), hunks)), info.Mode().Perm()); err != nil {
+			return err
+		}
+		fmt.Fprintf(i.Stderr, "lido init: changed %s\n", name)
+	}
+	if err := i.require(ctx, require); err != nil {
 		return err
 	}
-	fmt.Fprintf(i.Stderr, "lido init: changed %s; run \"go get -tool %s\" and \"lido generate\" next\n", name, commandPackage)
+	if len(hunks) > 0 || len(require.edits) > 0 {
+		fmt.Fprint(i.Stderr, i.nextConverted(dir, require))
+	}
 	return nil
+}
+
+// requirement is what go.mod needs so that it requires Lido.
+type requirement struct {
+	root  string   // the folder of go.mod; empty outside of a module
+	edits []string // arguments for "go mod edit"; none if it requires Lido
+}
+
+// requireFor looks at the go.mod that dir belongs to.
+func (i *initialize) requireFor(dir string) (requirement, error) {
+	root, _, err := findModule(dir)
+	if errors.Is(err, errNoModule) || i.dryRun {
+		return requirement{}, nil
+	}
+	if err != nil {
+		return requirement{}, err
+	}
+	if i.replace == "" && i.version == "" {
+		if there, err := requiresTool(root); err != nil || there {
+			return requirement{root: root}, err
+		}
+	}
+	edits, err := i.requirement(root)
+	return requirement{root, edits}, err
+}
+
+// require changes go.mod.
+func (i *initialize) require(ctx context.Context, r requirement) error {
+	if len(r.edits) == 0 {
+		return nil
+	}
+	if err := editModule(ctx, r); err != nil {
+		return err
+	}
+	fmt.Fprintf(i.Stderr, "lido init: changed %s\n", filepath.Join(fromHere(r.root), "go.mod"))
+	if i.noTidy {
+		return nil
+	}
+	return i.tidy(ctx, r.root)
+}
+
+// nextConverted says what to do after a configuration has been changed.
+func (i *initialize) nextConverted(dir string, r requirement) string {
+	text := "\nNext:\n"
+	if here := fromHere(absolute(dir)); here != "." {
+		text += "  " + shell("cd", here) + "\n"
+	}
+	switch {
+	case r.root == "":
+		again := "lido init --from-sqlc"
+		if ownVersion() == "" {
+			again += " --replace=FOLDER"
+		}
+		return text + "  go mod init example.com/yours\n  " + again + "   (again: it requires Lido in go.mod)\n"
+	case len(r.edits) > 0 && i.noTidy:
+		text += "  go mod tidy\n"
+	}
+	return text + "  go tool lido generate   (builds sqlc; three to five minutes the first time)\n"
+}
+
+// convertText returns what to change in the text of a configuration.
+func convertText(name, text string) (hunks []hunk, warnings []string, err error) {
+	if strings.HasSuffix(name, ".json") {
+		return fromSQLCJSON(text)
+	}
+	hunks, warnings, err = fromSQLC(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	// What this knows of YAML's many forms is not all of them.
+	if left, _, err := fromSQLC(apply(text, hunks)); err != nil || len(left) > 0 {
+		return nil, nil, fmt.Errorf("it cannot be changed line by line (%v); write the codegen: block by hand", err)
+	}
+	return hunks, warnings, nil
 }
 
 // hunk replaces the lines [from, to) by others.
@@ -80,6 +160,43 @@ func fromSQLC(text string) (hunks []hunk, warnings []string, err error) {
 	if err := yaml.Unmarshal([]byte(text), &checked); err != nil {
 		return nil, nil, err
 	}
+	list, warnings, err := generatedByGo(&root)
+	if err != nil {
+		return nil, nil, err
+	}
+	top := root.Content[0]
+	lines := splitLines(text)
+	for _, g := range list {
+		if g.gen.Style&yaml.FlowStyle != 0 || g.options.Style&yaml.FlowStyle != 0 {
+			return nil, nil, fmt.Errorf("line %d: gen: must hold go: alone, each option on a line of its own", g.key.Line)
+		}
+		h, err := codegenBlock(lines, g.key, g.goKey, g.options)
+		if err != nil {
+			return nil, nil, err
+		}
+		hunks = append(hunks, h)
+	}
+	if len(hunks) == 0 {
+		return nil, warnings, nil
+	}
+	h, err := pluginsBlock(lines, top)
+	if err != nil {
+		return nil, nil, err
+	}
+	if h != nil {
+		hunks = append(hunks, *h)
+	}
+	slices.SortFunc(hunks, func(a, b hunk) int { return a.from - b.from })
+	return hunks, warnings, nil
+}
+
+// generated is an entry of "sql" that sqlc's own Go generator writes for.
+type generated struct {
+	entry, key, gen, goKey, options *yaml.Node
+}
+
+// generatedByGo returns the entries to convert, and warns of what stays.
+func generatedByGo(root *yaml.Node) (list []generated, warnings []string, err error) {
 	if len(root.Content) == 0 {
 		return nil, nil, fmt.Errorf("there is nothing in it")
 	}
@@ -87,7 +204,6 @@ func fromSQLC(text string) (hunks []hunk, warnings []string, err error) {
 	if v := scalar(field(top, "version")); v != "2" {
 		return nil, nil, fmt.Errorf("version is %q; plugins need version \"2\" (https://docs.sqlc.dev/en/stable/reference/config.html)", v)
 	}
-	lines := splitLines(text)
 	for n, s := range items(field(top, "sql")) {
 		if scalar(field(s, "engine")) != "sqlite" {
 			warnings = append(warnings, fmt.Sprintf("sql[%d] is left as it is: its engine is not sqlite", n))
@@ -102,33 +218,18 @@ func fromSQLC(text string) (hunks []hunk, warnings []string, err error) {
 			warnings = append(warnings, fmt.Sprintf("sql[%d] is left as it is: it has no gen: go:", n))
 			continue
 		}
-		if len(gen.Content) != 2 || gen.Style&yaml.FlowStyle != 0 || options.Style&yaml.FlowStyle != 0 {
+		if len(gen.Content) != 2 {
 			return nil, nil, fmt.Errorf("line %d: gen: must hold go: alone, each option on a line of its own", key.Line)
 		}
 		if k, _ := entry(s, "codegen"); k != nil {
 			return nil, nil, fmt.Errorf("line %d: there is a codegen: beside gen:; add Lido's plugin to it by hand", k.Line)
 		}
-		h, err := codegenBlock(lines, key, goKey, options)
-		if err != nil {
-			return nil, nil, err
-		}
-		hunks = append(hunks, h)
+		list = append(list, generated{s, key, gen, goKey, options})
 	}
-	if len(hunks) == 0 {
-		return nil, warnings, nil
-	}
-	if o := field(field(top, "overrides"), "go"); o != nil {
+	if o := field(field(top, "overrides"), "go"); o != nil && len(list) > 0 {
 		warnings = append(warnings, fmt.Sprintf("line %d: sqlc does not pass the overrides at the top to plugins; move them into the options of codegen", o.Line))
 	}
-	h, err := pluginsBlock(lines, top)
-	if err != nil {
-		return nil, nil, err
-	}
-	if h != nil {
-		hunks = append(hunks, *h)
-	}
-	slices.SortFunc(hunks, func(a, b hunk) int { return a.from - b.from })
-	return hunks, warnings, nil
+	return list, warnings, nil
 }
 
 // codegenBlock rewrites the lines from "gen:" to the end of its block. The

@@ -146,8 +146,8 @@ func generateElsewhere(ctx context.Context, p Program, config string) error {
 	dir := filepath.Dir(config)
 	stale, err := goCommand(ctx, dir, "list", "-tags", sqlcTag, "-f", "{{.Stale}}", sqlcPackage).Output()
 	if err != nil {
-		return fmt.Errorf("is sqlc among the module's requirements: %w%s\nRun \"go get -tool %s\" and \"go mod tidy\" in the module",
-			err, stderrOf(err), commandPackage)
+		return fmt.Errorf("is sqlc among the module's requirements: %w%s\nRun \"lido init --from-sqlc\" beside sqlc.yaml, which requires Lido in go.mod (with --replace=FOLDER for a clone of it). If go.mod does so already, run \"go mod tidy\"",
+			err, stderrOf(err))
 	}
 	if strings.TrimSpace(string(stale)) == "true" {
 		fmt.Fprintln(p.Stderr, "lido: building sqlc; the first time this takes three to five minutes")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -20,7 +21,10 @@ func checkHeader(path string) finding {
 	header, size, err := readHeader(path)
 	if err != nil {
 		f.Status, f.Found = statusFail, err.Error()
-		f.Remedy = "run doctor as a user who may read the file"
+		f.Remedy = "mend what the message names"
+		if errors.Is(err, fs.ErrPermission) {
+			f.Remedy = "run doctor as a user who may read the file"
+		}
 		return f
 	}
 	if size == 0 {

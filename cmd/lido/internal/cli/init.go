@@ -57,9 +57,10 @@ health checks, and its test into DIR, which lies in a Go module; requires Lido
 in go.mod and runs "go mod tidy". Nothing is overwritten: if a file is there
 already, nothing is written at all.
 
-With --from-sqlc it changes an existing sqlc.yaml in DIR instead: the gen: block
-of each SQLite entry becomes a codegen: block for Lido, with the same options.
-Every other line stays as it is, and the difference is printed.`,
+With --from-sqlc it changes an existing sqlc.yaml or sqlc.json in DIR instead:
+the gen: block of each SQLite entry becomes a codegen: block for Lido, with the
+same options, and go.mod requires Lido. Every other line stays as it is, and the
+difference is printed.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("name one folder")
@@ -72,7 +73,7 @@ Every other line stays as it is, and the difference is printed.`,
 				dir = args[0]
 			}
 			if i.fromSQLC {
-				return i.convert(dir)
+				return i.convert(cmd.Context(), dir)
 			}
 			if i.dryRun {
 				return usagef("--dry-run belongs to --from-sqlc")
@@ -84,7 +85,7 @@ Every other line stays as it is, and the difference is printed.`,
 	f.StringVar(&i.replace, "replace", "", "a folder with Lido's source, which go.mod is to use instead of a version")
 	f.StringVar(&i.version, "lido-version", "", "the version of Lido to require (default: this program's)")
 	f.BoolVar(&i.noTidy, "no-tidy", false, "leave \"go mod tidy\" to you")
-	f.BoolVar(&i.fromSQLC, "from-sqlc", false, "change an existing sqlc.yaml for Lido")
+	f.BoolVar(&i.fromSQLC, "from-sqlc", false, "change an existing sqlc.yaml or sqlc.json for Lido")
 	f.BoolVar(&i.dryRun, "dry-run", false, "with --from-sqlc: print the difference and change nothing")
 	return cmd
 }
@@ -123,10 +124,8 @@ func (i *initialize) lay(ctx context.Context, dir string) error {
 		}
 		fmt.Fprintln(i.Stdout, f.path)
 	}
-	edit := exec.CommandContext(ctx, "go", append([]string{"mod", "edit"}, edits...)...)
-	edit.Dir = root
-	if out, err := edit.CombinedOutput(); err != nil {
-		return fmt.Errorf("go mod edit: %w: %s", err, strings.TrimSpace(string(out)))
+	if err := editModule(ctx, requirement{root, edits}); err != nil {
+		return err
 	}
 	here := fromHere(root)
 	fmt.Fprintln(i.Stdout, filepath.Join(here, "go.mod"), "(changed)")
@@ -136,6 +135,16 @@ func (i *initialize) lay(ctx context.Context, dir string) error {
 		}
 	}
 	fmt.Fprint(i.Stdout, i.next(here, root, dir))
+	return nil
+}
+
+// editModule changes go.mod.
+func editModule(ctx context.Context, r requirement) error {
+	edit := exec.CommandContext(ctx, "go", append([]string{"mod", "edit"}, r.edits...)...)
+	edit.Dir = r.root
+	if out, err := edit.CombinedOutput(); err != nil {
+		return fmt.Errorf("go mod edit: %w: %s", err, strings.TrimSpace(string(out)))
+	}
 	return nil
 }
 
@@ -224,6 +233,9 @@ func ownVersion() string {
 	return ""
 }
 
+// errNoModule is what findModule says of a folder without a go.mod, or below one.
+var errNoModule = errors.New("is not in a Go module")
+
 // findModule returns the folder of the module that dir is in, and its path.
 func findModule(dir string) (root, modPath string, err error) {
 	info, err := os.Stat(dir)
@@ -240,27 +252,51 @@ func findModule(dir string) (root, modPath string, err error) {
 		}
 		parent := filepath.Dir(root)
 		if parent == root {
-			return "", "", fmt.Errorf("%s is not in a Go module; run \"go mod init example.com/yours\" in it first", dir)
+			return "", "", fmt.Errorf("%s %w; run \"go mod init example.com/yours\" in it first", dir, errNoModule)
 		}
 		root = parent
 	}
 }
 
-// moduleName returns the path of the module whose go.mod lies in dir.
-func moduleName(dir string) (string, error) {
+// goMod is what is looked at in a go.mod.
+type goMod struct {
+	Module        struct{ Path string }
+	Require, Tool []struct{ Path string }
+}
+
+// readModule reads the go.mod in dir.
+func readModule(dir string) (mod goMod, err error) {
 	name := filepath.Join(dir, "go.mod")
 	out, err := exec.Command("go", "mod", "edit", "-json", name).Output()
 	if err != nil {
-		return "", fmt.Errorf("read %s: %w%s", name, err, stderrOf(err))
+		return mod, fmt.Errorf("read %s: %w%s", name, err, stderrOf(err))
 	}
-	var mod struct{ Module struct{ Path string } }
 	if err := json.Unmarshal(out, &mod); err != nil {
-		return "", fmt.Errorf("read %s: %w", name, err)
+		return mod, fmt.Errorf("read %s: %w", name, err)
 	}
 	if mod.Module.Path == "" {
-		return "", fmt.Errorf("%s names no module", name)
+		return mod, fmt.Errorf("%s names no module", name)
 	}
-	return mod.Module.Path, nil
+	return mod, nil
+}
+
+// moduleName returns the path of the module whose go.mod lies in dir.
+func moduleName(dir string) (string, error) {
+	mod, err := readModule(dir)
+	return mod.Module.Path, err
+}
+
+// requiresTool reports whether the go.mod in dir has this program as a tool.
+// Lido's own needs no requirement.
+func requiresTool(dir string) (bool, error) {
+	mod, err := readModule(dir)
+	if err != nil || mod.Module.Path == modulePath {
+		return err == nil, err
+	}
+	named := func(path string) func(struct{ Path string }) bool {
+		return func(e struct{ Path string }) bool { return e.Path == path }
+	}
+	return slices.ContainsFunc(mod.Tool, named(commandPackage)) && slices.ContainsFunc(mod.Require, named(modulePath)), nil
 }
 
 // templateFiles returns what is to be laid into dir.

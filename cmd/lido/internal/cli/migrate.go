@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,9 @@ import (
 type migration struct {
 	Program
 	db, dir, backups string
+	withoutBackup    bool
 	outOfOrder       bool
+	noTransaction    bool
 	asJSON           bool
 }
 
@@ -36,10 +39,11 @@ a transaction of its own, under a lock that other processes respect.`,
 		RunE: needCommand,
 	}
 	f := cmd.PersistentFlags()
-	f.StringVar(&m.db, "db", "", "the database file")
+	databaseFlag(f, &m.db)
 	f.StringVar(&m.dir, "dir", "schema", "the folder of the migrations")
-	f.StringVar(&m.backups, "backup-to", "", "back up into this folder before a migration touches a database with rows")
+	backupsFlag(f, &m.backups, "backup-to", "back up into this folder before a migration touches a database with rows")
 	f.BoolVar(&m.outOfOrder, "out-of-order", false, "let migrations run whose number is below one that was applied")
+	f.BoolVar(&m.noTransaction, "unsafe-no-transaction", false, "let migrations run that are marked NO TRANSACTION: what fails half way stays half done")
 	f.BoolVar(&m.asJSON, "json", false, "write JSON")
 	cmd.AddCommand(m.up(), m.down(), m.redo(), m.status(), m.create())
 	return cmd
@@ -65,30 +69,38 @@ func (m *migration) up() *cobra.Command {
 }
 
 func (m *migration) down() *cobra.Command {
-	return &cobra.Command{
-		Use:   "down",
-		Short: "Undo the migration that was applied last",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return m.run(cmd, false, func(ctx context.Context, mig *migrate.Migrator) (migrate.Result, error) {
-				return mig.Down(ctx)
-			})
-		},
-	}
+	return m.undo("down", "Undo the migration that was applied last", (*migrate.Migrator).Down)
 }
 
 func (m *migration) redo() *cobra.Command {
-	return &cobra.Command{
-		Use:   "redo",
-		Short: "Undo the migration that was applied last and apply it again",
+	return m.undo("redo", "Undo the migration that was applied last and apply it again", (*migrate.Migrator).Redo)
+}
+
+// undo is a command that undoes a migration, and with it often deletes rows:
+// where there are rows it asks for a backup.
+func (m *migration) undo(name, short string, do func(*migrate.Migrator, context.Context) (migrate.Result, error)) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   name,
+		Short: short,
+		Long:  short + ".\nOn a database with rows it needs --backups, or --without-backup.",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return m.run(cmd, false, func(ctx context.Context, mig *migrate.Migrator) (migrate.Result, error) {
-				return mig.Redo(ctx)
-			})
+			if m.withoutBackup && m.backups != "" {
+				return usagef("--without-backup and --backups %s contradict each other; give one", m.backups)
+			}
+			err := m.run(cmd, false, func(ctx context.Context, mig *migrate.Migrator) (migrate.Result, error) { return do(mig, ctx) })
+			if errors.Is(err, errAskBackup) {
+				return usagef("%s holds rows, which %s may delete; name a folder to back up to with --backups (or --backup-to), or give --without-backup", m.db, name)
+			}
+			return err
 		},
 	}
+	cmd.Flags().BoolVar(&m.withoutBackup, "without-backup", false, "touch a database with rows without a backup before it")
+	return cmd
 }
+
+// errAskBackup stops a migration in the place of the backup before it.
+var errAskBackup = errors.New("no folder for a backup was given")
 
 func (m *migration) create() *cobra.Command {
 	return &cobra.Command{
@@ -104,6 +116,9 @@ func (m *migration) create() *cobra.Command {
 			name := args[0]
 			for _, word := range args[1:] {
 				name += " " + word
+			}
+			if err := checkMigrations(m.dir); err != nil {
+				return err
 			}
 			path, err := migrate.Create(m.dir, name)
 			if err != nil {
@@ -144,13 +159,17 @@ func (m *migration) run(cmd *cobra.Command, create bool, do func(context.Context
 	if err != nil {
 		return err
 	}
+	ask := cmd.Flags().Lookup("without-backup") != nil && !m.withoutBackup
 	ctx := cmd.Context()
 	return withDatabase(ctx, m.db, create, false, func(db *pool.DB) error {
-		mig, err := migrate.New(db, files, m.options(db)...)
+		mig, err := migrate.New(db, files, m.options(db, ask)...)
 		if err != nil {
 			return m.explain(err)
 		}
 		res, err := do(ctx, mig)
+		if errors.Is(err, errAskBackup) {
+			return err
+		}
 		if m.asJSON {
 			return errors.Join(m.explain(err), writeJSON(m.Stdout, toJSON(m.db, res, err)))
 		}
@@ -172,12 +191,18 @@ func (m *migration) run(cmd *cobra.Command, create bool, do func(context.Context
 	})
 }
 
-func (m *migration) options(db *pool.DB) []migrate.Option {
+func (m *migration) options(db *pool.DB, ask bool) []migrate.Option {
 	var opts []migrate.Option
 	if m.outOfOrder {
 		opts = append(opts, migrate.WithOutOfOrder())
 	}
-	if m.backups != "" {
+	if m.noTransaction {
+		opts = append(opts, migrate.WithUnsafeNoTransaction())
+	}
+	switch {
+	case m.backups == "" && ask:
+		opts = append(opts, migrate.WithBackup(func(context.Context) error { return errAskBackup }))
+	case m.backups != "":
 		opts = append(opts, migrate.WithBackup(func(ctx context.Context) error {
 			_, err := backup.Take(ctx, db, backup.Config{Store: backup.NewDirStore(m.backups), Keep: backup.Keep{Count: -1}})
 			return err
@@ -191,14 +216,24 @@ func (m *migration) files(cmd *cobra.Command) (fs.FS, error) {
 	if err := need(cmd, "db", "dir"); err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(m.dir)
-	if err != nil {
-		return nil, fmt.Errorf("the folder of the migrations: %w; check --dir", err)
-	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("%s is not a folder; --dir names the folder of the migrations", m.dir)
+	if err := checkMigrations(m.dir); err != nil {
+		return nil, err
 	}
 	return os.DirFS(m.dir), nil
+}
+
+// checkMigrations looks whether the folder of the migrations is one.
+func checkMigrations(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the folder of the migrations: %w; make it, or check --dir", err)
+	case err != nil:
+		return fmt.Errorf("the folder of the migrations: %w; check --dir", err)
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder; --dir names the folder of the migrations", dir)
+	}
+	return nil
 }
 
 // explain adds what to do.
@@ -209,11 +244,17 @@ func (m *migration) explain(err error) error {
 	)
 	switch {
 	case errors.Is(err, migrate.ErrNoMigrations):
-		return fmt.Errorf("%w in %s; \"lido migrate create NAME --dir %s\" writes the first", migrate.ErrNoMigrations, m.dir, m.dir)
+		return fmt.Errorf("%w in %s; \"%s\" writes the first", migrate.ErrNoMigrations, m.dir, shell("lido", "migrate", "create", "NAME", "--dir", m.dir))
 	case errors.As(err, &newer):
-		return fmt.Errorf("%w; --dir %s holds older migrations than this database has seen", err, m.dir)
+		return fmt.Errorf("%s is at version %d, and %s ends at %d: name the folder of the newer migrations with --dir, or restore a backup from before",
+			m.db, newer.Database, m.dir, newer.Program)
 	case errors.As(err, &order):
-		return fmt.Errorf("%w; give them higher numbers, or --out-of-order", err)
+		var names []string
+		for _, mig := range order.Missing {
+			names = append(names, mig.String())
+		}
+		return fmt.Errorf("%s is at version %d, but %s was not applied: rename it to a higher number, or let it run with --out-of-order",
+			m.db, order.Database, strings.Join(names, ", "))
 	}
 	return err
 }
@@ -325,7 +366,8 @@ func (m *migration) writeStatus(st migrate.Status) error {
 	case st.Database > st.Program:
 		fmt.Fprintf(m.Stdout, "%s is at version %d, newer than %s, which ends at %d\n", m.db, st.Database, m.dir, st.Program)
 	case out.Pending > 0:
-		fmt.Fprintf(m.Stdout, "%s is at version %d, %s pending; run \"lido migrate up\"\n", m.db, st.Database, plural(out.Pending, "migration"))
+		fmt.Fprintf(m.Stdout, "%s is at version %d, %s pending; run \"%s\"\n", m.db, st.Database, plural(out.Pending, "migration"),
+			shell("lido", "migrate", "up", "--db", m.db, "--dir", m.dir))
 	default:
 		fmt.Fprintf(m.Stdout, "%s is at version %d, nothing is pending\n", m.db, st.Database)
 	}

@@ -1,0 +1,34 @@
+package cli
+
+import "strings"
+
+// flagWords are what an error or a remedy of Lido's packages says to a program,
+// and what it is to say to a user of the command line, who has flags in place
+// of options and no program to restart.
+var flagWords = [][2]string{
+	{"and WithUnsafeNoTransaction allows it all the same", "and --unsafe-no-transaction allows it all the same"},
+	{"cannot be recorded; set Config.Name", "cannot be recorded; give another with --name"},
+	{"backup: Config.Name is", "--name is"},
+	{"move it away or set Overwrite", "move it away, or give --overwrite"},
+	{"choose another path or set Overwrite", "give another --to, or --overwrite to replace it"},
+	{"so RestoreOptions.WithoutPageChecksums can still restore it", `so "lido restore --without-page-checksums" can still restore it`},
+	{"set VerifyOptions.ScratchDir", "name another folder for temporary files in TMPDIR"},
+	{"say which, by Database or by id", `name one, as "lido backup list" names it`},
+	{" for the lock (Config.LockTimeout)", " for the lock"},
+	{" (Limits.Timeout)", ""},
+	{"use a local disk, or set Config.AllowNetworkFilesystem if only this machine ever opens the file", "copy the file to a local disk"},
+	{"give the check a longer Timeout in health.Config.Schedules", "run doctor again when the database has less to do"},
+	{"raise pool.Config.MaxReaders, or make Read closures shorter and read iterators to their end", "run doctor again when the database has less to do"},
+	{"if the error stays, restart the program and keep its log", "if the error stays, keep what doctor prints"},
+}
+
+var flagReplacer = func() *strings.Replacer {
+	var list []string
+	for _, pair := range flagWords {
+		list = append(list, pair[0], pair[1])
+	}
+	return strings.NewReplacer(list...)
+}()
+
+// commandWords puts the words of the command line into an error or a remedy.
+func commandWords(text string) string { return flagReplacer.Replace(text) }
