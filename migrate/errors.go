@@ -20,6 +20,8 @@ var (
 	ErrIrreversible = errors.New("migration has nothing under \"-- +goose Down\" and cannot be undone")
 	// ErrNoTransaction: the migration does not run in a transaction.
 	ErrNoTransaction = errors.New("migration does not run in one transaction")
+	// ErrUnmarked: the migration does not say which of its statements apply it.
+	ErrUnmarked = errors.New("migration has statements that no \"-- +goose Up\" stands above; write that line at the top")
 	// ErrNotCommitted: the migration ran without an error, and yet the database
 	// does not have it. It begins a transaction by SQL that it does not commit.
 	ErrNotCommitted = errors.New("migration ran but was not committed: it begins a transaction by SQL and does not end it")

@@ -75,7 +75,9 @@ func take(name string) (*os.File, error) {
 	// enough for that.
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if errors.Is(err, os.ErrPermission) {
-		f, err = os.Open(name)
+		if there, openErr := os.Open(name); openErr == nil {
+			f, err = there, nil
+		}
 	}
 	if err != nil {
 		return nil, err

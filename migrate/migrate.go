@@ -268,8 +268,12 @@ func (m *Migrator) last(ctx context.Context, handle *sql.DB, res *Result, redo b
 	return m.record(ctx, handle, res, results(up), err)
 }
 
-// allowed refuses what cannot be undone by a rollback.
+// allowed refuses what goose cannot read, and what cannot be undone by
+// a rollback.
 func (m *Migrator) allowed(s source) error {
+	if s.unmarked {
+		return fmt.Errorf("migrate: %s: %w", s, ErrUnmarked)
+	}
 	if !s.noTransaction || m.opt.noTransaction {
 		return nil
 	}

@@ -17,6 +17,7 @@ import (
 type source struct {
 	Migration
 	noTransaction bool // in one of its directions
+	unmarked      bool // SQL stands above "-- +goose Up", or there is no such line
 	down          bool // has something to run on the way down
 }
 
@@ -34,7 +35,7 @@ func collect(fsys fs.FS, found []*goose.Source, written []*goose.Migration) ([]s
 			if err != nil {
 				return nil, err
 			}
-			s.noTransaction, s.down = inspect(text)
+			s.noTransaction, s.unmarked, s.down = inspect(text)
 		}
 		for _, m := range written {
 			if f.Type == goose.TypeGo && m.Version == f.Version {
@@ -51,13 +52,14 @@ func collect(fsys fs.FS, found []*goose.Source, written []*goose.Migration) ([]s
 // inspect finds goose's annotations in the way goose does.
 //
 // https://pressly.github.io/goose/documentation/annotations/
-func inspect(text []byte) (noTransaction, down bool) {
-	inDown := false
+func inspect(text []byte) (noTransaction, unmarked, down bool) {
+	inUp, inDown := false, false
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, len(text)+1)
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
 		if !strings.HasPrefix(line, "--") {
+			unmarked = unmarked || line != "" && !inUp && !inDown
 			down = down || inDown && line != ""
 			continue
 		}
@@ -69,11 +71,13 @@ func inspect(text []byte) (noTransaction, down bool) {
 		switch {
 		case strings.EqualFold(note, "NO TRANSACTION"):
 			noTransaction = true
+		case strings.EqualFold(note, "Up"):
+			inUp = true
 		case strings.EqualFold(note, "Down"):
 			inDown = true
 		}
 	}
-	return noTransaction, down
+	return noTransaction, unmarked, down
 }
 
 // none explains why no migration was found.

@@ -50,20 +50,31 @@ want() { # want STATUS curl-args...
 	got=$(curl -s -o body -w '%{http_code}' "$@")
 	[ "$got" = "$status" ] || { cat body >&2; die "$* answered $got, want $status"; }
 }
+for _ in $(seq 100); do # it listens before the database is open
+	[ "$(curl -s -o body -w '%{http_code}' "$url/readyz")" = 503 ] || break
+	sleep 0.1
+done
 want 200 "$url/readyz"
 want 201 -d name=milk "$url/items"
 want 409 -d name=milk "$url/items"
 want 400 -d name= "$url/items"
+want 201 -H 'Content-Type: application/json' -d '{"name": "bread", "note": "two loaves"}' "$url/items"
+want 400 -H 'Content-Type: application/json' -d '{"nmae": "bread"}' "$url/items"
+want 200 "$url/"
+grep -q 'href="/items"' body || die "the page at / does not link to /items: $(cat body)"
 want 200 "$url/items"
-grep -q '"name":"milk"' body || die "the item is not listed: $(cat body)"
+grep -q '"name":"milk","note":null' body || die "the item is not listed: $(cat body)"
 want 200 "$url/healthz"
+grep -q '"name":"migration_version"' body || die "nothing watches the version of the schema: $(cat body)"
+grep -q 'msg="migration applied"' log || { cat log >&2; die "the migration is not logged"; }
 
 step "backup and doctor beside the running service, then it ends cleanly"
-go tool lido backup now --db items.db --to backups
+go tool lido backup now --db items.db --backups backups
 go tool lido doctor --db items.db --dir schema --backups backups
 kill -TERM "$server"
 wait "$server" || { cat log >&2; die "the service ended with an error"; }
 server=
+grep -q 'msg=stopped' log || { cat log >&2; die "it does not log that it stopped"; }
 [ ! -e items.db-wal ] || die "items.db-wal is left"
 
 step "a query on a column that does not exist is refused"
@@ -78,9 +89,11 @@ step "lido init overwrites nothing"
 if go tool lido init --replace="$source" . 2>errors; then die "a second init was accepted"; fi
 grep -q 'nothing was written' errors || { cat errors >&2; die "the message does not say that nothing was written"; }
 
-step "a project of sqlc moves over"
-mkdir -p old/db
-cat >old/sqlc.yaml <<'END'
+step "a project of sqlc moves over, in a module that does not know Lido"
+mkdir -p "$work/old/db"
+cd "$work/old"
+go mod init example.com/old
+cat >sqlc.yaml <<'END'
 version: "2"
 sql:
   - engine: sqlite
@@ -92,10 +105,10 @@ sql:
         out: olddb
         emit_interface: true
 END
-echo 'CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);' >old/db/schema.sql
-printf -- '-- name: AddNote :one\nINSERT INTO notes (text) VALUES (?) RETURNING *;\n' >old/db/queries.sql
-go tool lido init --from-sqlc old
-go tool lido generate -f old/sqlc.yaml
-go vet ./old/...
+echo 'CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);' >db/schema.sql
+printf -- '-- name: AddNote :one\nINSERT INTO notes (text) VALUES (?) RETURNING *;\n' >db/queries.sql
+go run -C "$source" ./cmd/lido init --from-sqlc --replace=. "$work/old"
+go tool lido generate
+go vet ./...
 
 printf '\n%d passed, 0 failed\n' "$steps"

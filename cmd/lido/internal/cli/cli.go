@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -64,13 +65,36 @@ func Run(ctx context.Context, p Program) int {
 		backupCommand(p), restoreCommand(p),
 		doctorCommand(p), versionCommand(p),
 	)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetHelpCommand(helpCommand())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return usagef("%s", conversion.ReplaceAllString(err.Error(), ""))
+	})
 	root.SetArgs(p.Args)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
 
 	cmd, err := root.ExecuteContextC(ctx)
 	return report(p.Stderr, cmd, err)
+}
+
+// conversion is what the standard library adds to the error of a flag's value.
+var conversion = regexp.MustCompile(`strconv\.\w+: parsing .*: `)
+
+// helpCommand is cobra's, but for a command that is not there, for which that
+// shows the help of the group and succeeds.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Say how a command is used",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			topic, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return usagef("there is no command %q%s", strings.Join(args, " "), suggestion(cmd.Root(), args[len(args)-1]))
+			}
+			topic.InitDefaultHelpFlag()
+			return topic.Help()
+		},
+	}
 }
 
 // report writes err for a person and returns the exit status it stands for.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/backup"
 	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/sqlite"
 )
@@ -43,7 +45,14 @@ func withDatabase(ctx context.Context, path string, create, readOnly bool, fn fu
 		defer cancel()
 		err = errors.Join(err, db.Close(closing))
 	}()
-	return fn(db)
+	err = fn(db)
+	switch {
+	case errors.Is(err, lido.ErrCorrupt) && !errors.Is(err, backup.ErrDamaged):
+		return fmt.Errorf("%w; \"%s\" says what is damaged; \"lido restore\" puts a backup in its place", err, shell("lido", "doctor", "--db", path))
+	case errors.Is(err, lido.ErrBusy):
+		return fmt.Errorf("%w; find the program that holds the lock, with \"%s\" for instance, and try again", err, shell("lsof", path))
+	}
+	return err
 }
 
 // sweep removes the empty -wal that a reader of a database nobody else has open
@@ -77,5 +86,11 @@ func checkDatabasePath(path string, create bool) error {
 	case info.IsDir():
 		return fmt.Errorf("%s is a folder; --db names the database file in it", path)
 	}
-	return nil
+	// The engine calls this "unable to open", too. Nothing of this process has
+	// the file open yet, whose locks closing it would drop.
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("%w; run lido as a user who may read the file", err)
+	}
+	return f.Close()
 }

@@ -240,7 +240,7 @@ var errNoModule = errors.New("is not in a Go module")
 func findModule(dir string) (root, modPath string, err error) {
 	info, err := os.Stat(dir)
 	if err != nil {
-		return "", "", fmt.Errorf("%w; make the folder and run \"go mod init\" in it first", err)
+		return "", "", fmt.Errorf("%w; make the folder first", err)
 	}
 	if !info.IsDir() {
 		return "", "", fmt.Errorf("%s is not a folder", dir)

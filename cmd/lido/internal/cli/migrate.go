@@ -219,6 +219,15 @@ func (m *migration) files(cmd *cobra.Command) (fs.FS, error) {
 	if err := checkMigrations(m.dir); err != nil {
 		return nil, err
 	}
+	names, err := filepath.Glob(filepath.Join(m.dir, "*.sql"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if number, _, _ := strings.Cut(filepath.Base(name), "_"); strings.Trim(number, "0123456789") != "" {
+			fmt.Fprintf(m.Stderr, "%s: %s is left out: its name does not begin with a number and an underscore\n", cmd.CommandPath(), name)
+		}
+	}
 	return os.DirFS(m.dir), nil
 }
 
@@ -244,6 +253,11 @@ func (m *migration) explain(err error) error {
 	)
 	switch {
 	case errors.Is(err, migrate.ErrNoMigrations):
+		if entries, err := os.ReadDir(m.dir); err != nil {
+			return fmt.Errorf("the folder of the migrations: %w; check --dir", err)
+		} else if len(entries) > 0 {
+			break // and the error says what is wrong with them
+		}
 		return fmt.Errorf("%w in %s; \"%s\" writes the first", migrate.ErrNoMigrations, m.dir, shell("lido", "migrate", "create", "NAME", "--dir", m.dir))
 	case errors.As(err, &newer):
 		return fmt.Errorf("%s is at version %d, and %s ends at %d: name the folder of the newer migrations with --dir, or restore a backup from before",
