@@ -76,8 +76,12 @@ func sqlcCommand(p Program) *cobra.Command {
 // findConfig returns the configuration to use, by its absolute path.
 func findConfig(file string) (string, error) {
 	if file != "" {
-		if _, err := os.Stat(file); err != nil {
-			return "", fmt.Errorf("configuration: %w", err)
+		info, err := os.Stat(file)
+		switch {
+		case err != nil:
+			return "", fmt.Errorf("configuration: %w; check --file", err)
+		case info.IsDir():
+			return "", fmt.Errorf("%s is a folder; --file names the configuration in it", file)
 		}
 		return filepath.Abs(file)
 	}
@@ -145,6 +149,9 @@ func generate(ctx context.Context, p Program, config string) error {
 func generateElsewhere(ctx context.Context, p Program, config string) error {
 	dir := filepath.Dir(config)
 	stale, err := goCommand(ctx, dir, "list", "-tags", sqlcTag, "-f", "{{.Stale}}", sqlcPackage).Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("%w; sqlc is built with it: install Go, or put it into PATH", err)
+	}
 	if err != nil {
 		return fmt.Errorf("is sqlc among the module's requirements: %w%s\nRun \"lido init --from-sqlc\" beside sqlc.yaml, which requires Lido in go.mod (with --replace=FOLDER for a clone of it). If go.mod does so already, run \"go mod tidy\"",
 			err, stderrOf(err))

@@ -18,6 +18,8 @@ var flagWords = [][2]string{
 	{" (Limits.Timeout)", ""},
 	{"name the right one with fs.Sub", "name the right one with --dir"},
 	{"use a local disk, or set Config.AllowNetworkFilesystem if only this machine ever opens the file", "copy the file to a local disk"},
+	{"for the bound (pool.Config.WALMaxBytes) is", "for the bound is"},
+	{"has reached Config.WALMaxBytes,", "has reached its bound,"},
 	{"one that has opened it with Config.Exclusive", "one that has it open exclusively"},
 	{"give the check a longer Timeout in health.Config.Schedules", "run doctor again when the database has less to do"},
 	{"raise pool.Config.MaxReaders, or make Read closures shorter and read iterators to their end", "run doctor again when the database has less to do"},

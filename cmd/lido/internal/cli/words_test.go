@@ -66,7 +66,7 @@ func TestErrors_nameFlagsAndNotOptions(t *testing.T) {
 	for _, text := range texts {
 		said := cli.CommandWords(text)
 		if goName.MatchString(said) && !slices.ContainsFunc(unreached, func(part string) bool { return strings.Contains(text, part) }) {
-			t.Errorf("a user of the command line would read: %s", said)
+			t.Errorf("a user of the command line would read: %s\nput it into flagWords, or say in unreached why no command can bring it about", said)
 		}
 	}
 	all := strings.Join(texts, "\n")
