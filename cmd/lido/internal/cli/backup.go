@@ -322,7 +322,7 @@ func checkTarget(to string, overwrite bool) error {
 // is not there.
 func withList(err error, dir string) error {
 	if errors.Is(err, backup.ErrNoBackup) || errors.Is(err, backup.ErrForeign) {
-		return fmt.Errorf("%w; \"%s\" shows what is there", err, shell("lido", "backup", "list", "--backups", dir))
+		return fmt.Errorf("%w; \"%s\" lists those of the folder", err, shell("lido", "backup", "list", "--backups", dir))
 	}
 	return err
 }

@@ -48,7 +48,7 @@ func withDatabase(ctx context.Context, path string, create, readOnly bool, fn fu
 	err = fn(db)
 	switch {
 	case errors.Is(err, lido.ErrCorrupt) && !errors.Is(err, backup.ErrDamaged):
-		return fmt.Errorf("%w; \"%s\" says what is damaged; \"lido restore\" puts a backup in its place", err, shell("lido", "doctor", "--db", path))
+		return fmt.Errorf("%w; \"%s\" names the damage; \"lido restore\" puts a backup in its place", err, shell("lido", "doctor", "--db", path))
 	case errors.Is(err, lido.ErrBusy):
 		return fmt.Errorf("%w; find the program that holds the lock, with \"%s\" for instance, and try again", err, shell("lsof", path))
 	}

@@ -11,9 +11,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// fromSQLCJSON is fromSQLC for a configuration in JSON, which is written anew
-// with its keys in their order. What the lines of old and new have in common
-// stays out of the hunks.
+// fromSQLCJSON is fromSQLC for a configuration in JSON. It writes the whole
+// value with its keys in their order; the hunks hold the lines that differ.
 func fromSQLCJSON(text string) (hunks []hunk, warnings []string, err error) {
 	if err := json.Unmarshal([]byte(text), new(any)); err != nil {
 		return nil, nil, err

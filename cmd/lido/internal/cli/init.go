@@ -26,7 +26,7 @@ import (
 //go:embed all:template
 var template embed.FS
 
-// What stands in the template for what is known only when it is laid.
+// Marks in the template, for names that only the target folder gives.
 const (
 	moduleMark  = "LIDO_MODULE"  // the import path of the folder
 	packageMark = "LIDO_PACKAGE" // the folder, as the go command names it from that of go.mod
@@ -258,7 +258,7 @@ func findModule(dir string) (root, modPath string, err error) {
 	}
 }
 
-// goMod is what is looked at in a go.mod.
+// goMod holds the parts of a go.mod that init reads.
 type goMod struct {
 	Module        struct{ Path string }
 	Require, Tool []struct{ Path string }

@@ -256,7 +256,7 @@ func (m *migration) explain(err error) error {
 		if entries, err := os.ReadDir(m.dir); err != nil {
 			return fmt.Errorf("the folder of the migrations: %w; check --dir", err)
 		} else if len(entries) > 0 {
-			break // and the error says what is wrong with them
+			break // the error names the fault of these files
 		}
 		return fmt.Errorf("%w in %s; \"%s\" writes the first", migrate.ErrNoMigrations, m.dir, shell("lido", "migrate", "create", "NAME", "--dir", m.dir))
 	case errors.As(err, &newer):

@@ -24,7 +24,7 @@ var unreached = []string{
 	"backup: Config.%w", "backup: Config.%s", // commands check such flags themselves
 	"set Config.ScratchDir",                             // a database in memory
 	"Limits.MaxBytes",                                   // by default 1 TiB
-	"health: Config.",                                   // commands do not set what is refused there
+	"health: Config.",                                   // commands set none of the fields that are checked there
 	"opened with Config.ReadOnly",                       // commands do not write through such a pool
 	"Config.Exclusive",                                  // names what another program has set
 	"Config.BeforeClose",                                // commands have none
