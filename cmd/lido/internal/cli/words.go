@@ -1,6 +1,9 @@
 package cli
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // flagWords are what an error or a remedy of Lido's packages says to a program,
 // and what it is to say to a user of the command line, who has flags in place
@@ -34,5 +37,11 @@ var flagReplacer = func() *strings.Replacer {
 	return strings.NewReplacer(list...)
 }()
 
+// besideFlag is an option that a text names together with its flag, as in
+// "(Config.Name, --name)".
+var besideFlag = regexp.MustCompile(`\b[A-Z]\w*\.[A-Z]\w*, (--[a-z-]+)`)
+
 // commandWords puts the words of the command line into an error or a remedy.
-func commandWords(text string) string { return flagReplacer.Replace(text) }
+func commandWords(text string) string {
+	return besideFlag.ReplaceAllString(flagReplacer.Replace(text), "$1")
+}

@@ -76,3 +76,10 @@ func TestErrors_nameFlagsAndNotOptions(t *testing.T) {
 		}
 	}
 }
+
+func TestErrors_dropTheOptionBesideItsFlag(t *testing.T) {
+	const text, want = "give it another name (Config.Name, --name)", "give it another name (--name)"
+	if got := cli.CommandWords(text); got != want {
+		t.Errorf("%q became %q, want %q", text, got, want)
+	}
+}
