@@ -17,8 +17,14 @@ type Config struct {
 	// Store is where backups go.
 	Store Store
 	// Name tells the databases of a store apart; the base name of the
-	// database file if empty.
+	// database file if empty. A name stands for one database: where the store
+	// has backups of that name from another path or machine, a backup is
+	// refused.
 	Name string
+	// Moved continues the backups of Name although they were made of a file at
+	// another path or machine, or by a Lido that did not record it: the
+	// database is the same one and has moved. One backup with it is enough.
+	Moved bool
 
 	// Interval is the longest time between two snapshots; 12 h if zero. With
 	// a negative one backups are only made on demand.
@@ -350,9 +356,9 @@ func (s *Service) LastVerified(ctx context.Context) (time.Time, bool, error) {
 }
 
 func (r *runner) lastVerified(ctx context.Context) (time.Time, bool, error) {
-	m, err := newest(ctx, r.cfg.Store, r.name())
-	if err != nil || m == nil {
+	h, err := r.history(ctx)
+	if err != nil || h.last == nil {
 		return time.Time{}, false, err
 	}
-	return m.Times.Snapshot, true, nil
+	return h.last.Times.Snapshot, true, nil
 }

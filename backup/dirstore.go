@@ -108,7 +108,7 @@ func (s *DirStore) Open(_ context.Context, name string) (io.ReadCloser, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file: %w", filepath.Join(s.dir, name), ErrForeign)
 	}
-	return root.Open(name)
+	return root.OpenFile(name, os.O_RDONLY|noFollow, 0)
 }
 
 // List implements Store. A folder that does not exist yet is empty.
@@ -222,10 +222,28 @@ func validObjectName(name string) bool {
 // a context can end.
 const lockPoll = 20 * time.Millisecond
 
+// openLockFile opens a file that only ever serves as a lock. It follows no link
+// and takes nothing but a regular file: by a link it would open, and create,
+// what another program keeps elsewhere, and closing a file that is a database
+// drops all locks that this process holds on it.
+func openLockFile(path string, flag int) (*os.File, error) {
+	refuse := func() error {
+		return fmt.Errorf("%s is not a regular file; remove it: %w", path, ErrForeign)
+	}
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, refuse()
+	}
+	f, err := os.OpenFile(path, flag|noFollow, 0o600)
+	if isLink(err) { // made since we looked
+		return nil, refuse()
+	}
+	return f, err
+}
+
 // waitLockFile creates and locks path, waiting as long as ctx allows. Closing
 // the file gives the lock back.
 func waitLockFile(ctx context.Context, path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openLockFile(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,9 @@ var (
 	// ErrInUse: the database to be replaced is open elsewhere. Stop what uses
 	// it first.
 	ErrInUse = errors.New("database is in use")
+	// ErrMountPoint: the database to be replaced is a mount point, such as
+	// a file that was mounted into a container by itself.
+	ErrMountPoint = errors.New("file is a mount point")
 	// ErrLocked: another process has held the store's lock for longer than
 	// Config.LockTimeout.
 	ErrLocked = errors.New("store is locked by another process")

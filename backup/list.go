@@ -86,28 +86,3 @@ func (e *Entry) load(ctx context.Context, store Store, sizes map[string]int64) e
 	}
 	return nil
 }
-
-// newest returns the newest complete backup of the database that want names,
-// by ID or by name; an empty want takes any. It reads no more manifests than
-// it has to.
-func newest(ctx context.Context, store Store, want string) (*Manifest, error) {
-	entries, sizes, err := scan(ctx, store)
-	if err != nil {
-		return nil, err
-	}
-	for i := range entries {
-		e := &entries[i]
-		if err := e.load(ctx, store, sizes); err != nil {
-			return nil, err
-		}
-		if e.Err == nil && e.Manifest.of(want) {
-			return e.Manifest, nil
-		}
-	}
-	return nil, nil
-}
-
-// of reports whether m is of the database that want names.
-func (m *Manifest) of(want string) bool {
-	return want == "" || want == m.Database.ID || want == m.Database.Name
-}

@@ -50,13 +50,16 @@ type Manifest struct {
 // DatabaseInfo is what the snapshot said about itself, read in the same
 // transaction that the pages were copied in.
 type DatabaseInfo struct {
-	// ID is random. The first backup under a Name in a store draws it and
-	// later ones inherit it. Nothing is written into the database.
+	// ID is random. The first backup of a Name and an Origin in a store draws
+	// it and later ones inherit it. Nothing is written into the database.
+	// Retention goes by it alone.
 	ID string `json:"id"`
 	// Name is Config.Name, by default the base name of Source.
 	Name string `json:"name"`
 	// Source is the base name of the database file.
 	Source string `json:"source"`
+	// Origin is nil in manifests of a Lido that did not record it.
+	Origin *Origin `json:"origin,omitempty"`
 
 	PageSize  int64 `json:"page_size"`
 	PageCount int64 `json:"page_count"`
@@ -241,6 +244,8 @@ func (m *Manifest) validate() error {
 		return bad("database.name", d.Name)
 	case !validBaseName(d.Source):
 		return bad("database.source", d.Source)
+	case d.Origin != nil && !d.Origin.valid():
+		return bad("database.origin", *d.Origin)
 	case d.PageSize < 512 || d.PageSize > 65536 || d.PageSize&(d.PageSize-1) != 0:
 		return bad("database.page_size", d.PageSize)
 	case d.PageCount < 1 || d.PageCount > 1<<32-2: // https://www.sqlite.org/limits.html
@@ -275,12 +280,12 @@ func (m *Manifest) validate() error {
 // validBaseName reports whether s could be the last element of a path. Such
 // names are shown and compared, and never opened.
 func validBaseName(s string) bool {
-	if s == "" || s == "." || s == ".." || len(s) > 255 || !utf8.ValidString(s) {
-		return false
-	}
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return r == '/' || r == '\\' || unicode.IsControl(r)
-	})
+	return s != "" && s != "." && s != ".." && len(s) <= 255 && printable(s) && !strings.ContainsAny(s, `/\`)
+}
+
+// printable reports whether s can be shown on a terminal and kept in JSON.
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // validTable reports whether s may name the table of migrations. It is quoted

@@ -20,6 +20,21 @@ type RestoreOptions struct {
 	Database string
 	// Overwrite replaces the database at the target. Nobody may have it open.
 	Overwrite bool
+	// Fallback takes the newest sound backup where newer ones are damaged.
+	// Without it that is an error, which names the sound one. It says nothing
+	// about a backup that is asked for by its id.
+	Fallback bool
+	// InPlace copies the database into the file at the target, with Overwrite,
+	// in place of giving a new file its name: for a file that is a mount point.
+	// The copy is one transaction of the engine: after a crash the next open
+	// rolls back by the journal beside the file. Where the old file is no
+	// database, or the journal is lost with the container, that cannot be: half
+	// a restore may then be left. Of a file that was no database, no half is
+	// ever opened as one.
+	InPlace bool
+	// ScratchDir is where the copy is proved, with InPlace; beside the target,
+	// with the suffix ".lido-scratch", if empty.
+	ScratchDir string
 	// WithoutPageChecksums restores although the object of page checksums is
 	// damaged or gone. All other proofs stay.
 	WithoutPageChecksums bool
@@ -44,9 +59,10 @@ var sidecars = []string{"-wal", "-shm", "-journal"}
 // 0600; one that replaces another takes over its mode, and its owner where
 // the program may give it.
 //
-// It returns ErrExists if something is at target and Overwrite is off, and
-// ErrInUse if the database there is open, in this process or another. Other
-// refusals are those of Verify.
+// It returns ErrExists if something is at target and Overwrite is off,
+// ErrMountPoint if the target cannot be replaced, only written to (see
+// RestoreOptions.InPlace), and ErrInUse if the database there is open, in this
+// process or another. Other refusals are those of Verify.
 func Restore(ctx context.Context, store Store, id, target string, opt RestoreOptions) (rep Report, err error) {
 	start := time.Now()
 	fail := func(err error) (Report, error) { return Report{}, fmt.Errorf("restore: %w", err) }
@@ -59,18 +75,26 @@ func Restore(ctx context.Context, store Store, id, target string, opt RestoreOpt
 	if err != nil {
 		return fail(err)
 	}
-	m, err := pick(ctx, store, id, opt.Database)
+	if old != nil && !opt.InPlace && isMountPoint(target) {
+		return fail(mounted(target))
+	}
+	scratch := target + scratchSuffix
+	if opt.ScratchDir != "" && !opt.InPlace {
+		return fail(errors.New("RestoreOptions.ScratchDir needs InPlace: the new file must lie beside the target to take its name"))
+	} else if opt.ScratchDir != "" {
+		scratch = opt.ScratchDir
+	}
+	choice, err := choose(ctx, store, id, opt.Database)
 	if err != nil {
 		return fail(err)
 	}
-	run, err := newScratchRun(target + scratchSuffix)
+	run, err := newScratchRun(scratch)
 	if err != nil {
 		return fail(fmt.Errorf("scratch folder: %w", err))
 	}
 	defer func() { err = errors.Join(err, run.close()) }()
 
-	staged := run.path("restored.db")
-	err = stage(ctx, store, m, staged, stageOptions{
+	p, err := choice.prove(ctx, store, run, opt.Fallback, stageOptions{
 		limits: opt.Limits, onConnect: opt.OnConnect, progress: opt.Progress,
 		withSums: !opt.WithoutPageChecksums, durable: true,
 	})
@@ -81,15 +105,18 @@ func Restore(ctx context.Context, store Store, id, target string, opt RestoreOpt
 	if ctx.Err() != nil { // the last moment to turn back
 		return fail(context.Cause(ctx))
 	}
-	if old == nil {
-		err = place(staged, target)
-	} else {
-		err = replace(ctx, staged, target, old)
+	switch {
+	case old == nil:
+		err = place(p.path, target)
+	case opt.InPlace:
+		err = overwrite(ctx, p.path, target)
+	default:
+		err = replace(ctx, p.path, target, old)
 	}
 	if err != nil {
 		return fail(err)
 	}
-	return Report{Manifest: m, Duration: time.Since(start)}, nil
+	return Report{Manifest: p.manifest, Skipped: p.skipped, Duration: time.Since(start)}, nil
 }
 
 // resolve makes target absolute and follows links: the sidecars of a database
@@ -184,7 +211,7 @@ func replace(ctx context.Context, staged, target string, old fs.FileInfo) error 
 		return err
 	}
 	if err := os.Rename(staged, target); err != nil {
-		return err
+		return asMounted(target, err)
 	}
 	return syncDir(filepath.Dir(target))
 }
@@ -213,14 +240,23 @@ func settle(ctx context.Context, target string) (err error) {
 
 // settled judges what the engine said about the old database.
 func settled(target string, err error) error {
-	var e *lido.Error
 	switch {
 	case errors.Is(err, lido.ErrBusy):
-		return fmt.Errorf("%s is open elsewhere; stop what uses it: %w", target, ErrInUse)
-	case errors.Is(err, lido.ErrCorrupt), errors.As(err, &e) && e.Code == codeIOErr:
+		return inUse(target)
+	case noDatabase(err):
 		return nil
 	}
 	return err
+}
+
+func inUse(target string) error {
+	return fmt.Errorf("%s is open elsewhere; stop what uses it: %w", target, ErrInUse)
+}
+
+// noDatabase reports whether the engine found a file that it cannot use.
+func noDatabase(err error) bool {
+	var e *lido.Error
+	return errors.Is(err, lido.ErrCorrupt) || errors.As(err, &e) && e.Code == codeIOErr
 }
 
 // codeIOErr is the family of results that a file too short for its header

@@ -61,9 +61,9 @@ func Prune(ctx context.Context, store Store, keep Keep) (res PruneResult, err er
 	return prune(held, store, keep, "", time.Now())
 }
 
-// prune works under the lock. It leaves databases alone that want does not
-// name, but sweeps for everybody.
-func prune(ctx context.Context, store Store, keep Keep, want string, now time.Time) (res PruneResult, err error) {
+// prune works under the lock. With databaseID it leaves all other databases
+// alone; it sweeps what unfinished backups of any of them have left.
+func prune(ctx context.Context, store Store, keep Keep, databaseID string, now time.Time) (res PruneResult, err error) {
 	keep = keep.withDefaults()
 	entries, err := List(ctx, store)
 	if err != nil {
@@ -79,7 +79,7 @@ func prune(ctx context.Context, store Store, keep Keep, want string, now time.Ti
 			err = removeEntry(ctx, store, e)
 		case e.Err != nil:
 			res.Broken = append(res.Broken, *e)
-		case !e.Manifest.of(want):
+		case databaseID != "" && databaseID != e.Manifest.Database.ID:
 		default:
 			n := seen[e.Manifest.Database.ID]
 			seen[e.Manifest.Database.ID] = n + 1

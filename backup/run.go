@@ -114,29 +114,22 @@ func (r *runner) lock(ctx context.Context) (context.Context, func() error, error
 
 // number gives the new backup its place among those in the store.
 func (r *runner) number(ctx context.Context, m *Manifest, seen *time.Time) error {
-	entries, _, err := scan(ctx, r.cfg.Store)
-	if err != nil {
-		return err
-	}
-	last, err := newest(ctx, r.cfg.Store, r.name())
+	h, err := r.history(ctx)
 	if err != nil {
 		return err
 	}
 	m.Format, m.Version = ManifestFormat, ManifestVersion
-	m.Sequence = 1
-	if len(entries) > 0 {
-		m.Sequence = entries[0].sequence + 1
-	}
+	m.Sequence = h.sequence + 1
 	if m.Sequence > maxSequence {
-		return fmt.Errorf("the store has used up its sequence numbers (%s); use a new one", entries[0].ID)
+		return fmt.Errorf("the store has used up its sequence numbers (%d); use a new one", h.sequence)
 	}
 	m.ID = newID(m.Sequence, m.Times.Started)
 	m.Database.ID = randomHex(16)
-	if last != nil {
-		if seen != nil && last.Times.Snapshot.After(*seen) {
+	if h.last != nil {
+		if seen != nil && h.last.Times.Snapshot.After(*seen) {
 			return errNotDue
 		}
-		m.Database.ID = last.Database.ID
+		m.Database.ID = h.last.Database.ID
 	}
 	return nil
 }
@@ -196,6 +189,8 @@ func (r *runner) copy(ctx context.Context, m *Manifest, path string) (err error)
 		return err
 	}
 	facts.ID, facts.Name, facts.Source = m.Database.ID, r.name(), sourceName(r.src.Path())
+	origin := originOf(r.src.Path())
+	facts.Origin = &origin
 	facts.PageCount = max(facts.PageCount, 1) // the copy of an empty file has its first page
 	m.Database = facts
 
@@ -220,14 +215,6 @@ func (r *runner) copy(ctx context.Context, m *Manifest, path string) (err error)
 		return fmt.Errorf("the copy has %d bytes, the snapshot %d", info.Size(), want)
 	}
 	return nil
-}
-
-// sourceName is the base name to record, which nothing is ever opened by.
-func sourceName(path string) string {
-	if base := filepath.Base(path); validBaseName(base) {
-		return base
-	}
-	return "database"
 }
 
 // pace rests between the steps of a copy, so that writers hardly notice it,

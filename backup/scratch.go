@@ -122,7 +122,10 @@ func sweepScratch(base string) error {
 
 // sweepRun removes one run if nobody holds its lock.
 func sweepRun(run string) error {
-	f, err := os.OpenFile(run+runLockSuffix, os.O_RDWR, 0)
+	f, err := openLockFile(run+runLockSuffix, os.O_RDWR)
+	if errors.Is(err, ErrForeign) { // not ours, so neither is what lies beside it
+		return nil
+	}
 	if err != nil {
 		return ignoreAbsent(err)
 	}

@@ -8,6 +8,15 @@ import (
 	"syscall"
 )
 
+// noFollow makes open refuse a symbolic link.
+const noFollow = syscall.O_NOFOLLOW
+
+// isLink reports whether open with noFollow has met a link. FreeBSD says so by
+// EMLINK, NetBSD by EFTYPE, which Lstat has found before.
+func isLink(err error) bool {
+	return errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK)
+}
+
 // tryLockFile takes an exclusive lock that ends with the descriptor, so that
 // a killed process leaves none behind. It reports false when another
 // descriptor, of this process or another, has it.

@@ -7,6 +7,12 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// noFollow has no counterpart here: Lstat alone finds links, which only
+// administrators make.
+const noFollow = 0
+
+func isLink(error) bool { return false }
+
 // tryLockFile takes an exclusive lock that ends with the handle, so that a
 // killed process leaves none behind. It reports false when another handle, of
 // this process or another, has it.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/lidodb/lido/sqlite"
@@ -42,6 +40,10 @@ func (l Limits) withDefaults(plain int64) Limits {
 type VerifyOptions struct {
 	// Database refuses a backup of any database but this one, by ID or name.
 	Database string
+	// Fallback takes the newest sound backup where newer ones are damaged.
+	// Without it that is an error, which names the sound one. It says nothing
+	// about a backup that is asked for by its id.
+	Fallback bool
 	// ScratchDir is where the plain copy is written, 0600 in a folder 0700,
 	// and removed again. It needs room for the whole database. A folder of
 	// its own in os.TempDir if empty.
@@ -54,6 +56,9 @@ type VerifyOptions struct {
 // Report is what Verify or Restore has proved.
 type Report struct {
 	Manifest *Manifest
+	// Skipped are the newer backups that were refused, and why: only with
+	// Fallback.
+	Skipped []Entry
 	// Duration is how long reading and checking took.
 	Duration time.Duration
 }
@@ -67,7 +72,7 @@ type Report struct {
 // ErrNoManifest, ErrNoBackup or ErrLimit.
 func Verify(ctx context.Context, store Store, id string, opt VerifyOptions) (rep Report, err error) {
 	start := time.Now()
-	m, err := pick(ctx, store, id, opt.Database)
+	choice, err := choose(ctx, store, id, opt.Database)
 	if err != nil {
 		return rep, fmt.Errorf("verify: %w", err)
 	}
@@ -83,13 +88,13 @@ func Verify(ctx context.Context, store Store, id string, opt VerifyOptions) (rep
 		return rep, fmt.Errorf("verify: scratch folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, run.close()) }()
-	err = stage(ctx, store, m, run.path("verify.db"), stageOptions{
+	p, err := choice.prove(ctx, store, run, opt.Fallback, stageOptions{
 		limits: opt.Limits, onConnect: opt.OnConnect, progress: opt.Progress, withSums: true,
 	})
 	if err != nil {
 		return rep, fmt.Errorf("verify: %w", err)
 	}
-	return Report{Manifest: m, Duration: time.Since(start)}, nil
+	return Report{Manifest: p.manifest, Skipped: p.skipped, Duration: time.Since(start)}, nil
 }
 
 // refuseShared makes dir, in a folder where everybody may make names, and
@@ -146,50 +151,4 @@ func stage(ctx context.Context, store Store, m *Manifest, path string, opt stage
 		return context.Cause(ctx)
 	}
 	return checkDatabase(ctx, path, m, opt.onConnect, opt.countOnly)
-}
-
-// pick finds the backup to read and refuses one of another database.
-func pick(ctx context.Context, store Store, id, want string) (*Manifest, error) {
-	if id != "" {
-		m, err := readManifest(ctx, store, id)
-		if err == nil && !m.of(want) {
-			return nil, fmt.Errorf("backup %s is of database %q (%s), not of %q: %w",
-				id, m.Database.Name, m.Database.ID, want, ErrForeign)
-		}
-		return m, err
-	}
-	entries, err := List(ctx, store)
-	if err != nil {
-		return nil, err
-	}
-	var found *Manifest
-	var databases []string
-	broken := 0
-	for i := range entries {
-		e := &entries[i]
-		switch {
-		case e.Err != nil:
-			broken++
-		case e.Manifest.of(want):
-			if found == nil {
-				found = e.Manifest
-			}
-			if !slices.Contains(databases, e.Manifest.Database.Name) {
-				databases = append(databases, e.Manifest.Database.Name)
-			}
-		}
-	}
-	switch {
-	case found == nil:
-		of := ""
-		if want != "" {
-			of = fmt.Sprintf(" of %q", want)
-		}
-		return nil, fmt.Errorf("the store has no complete backup%s (%d in all, %d of them incomplete or damaged): %w",
-			of, len(entries), broken, ErrNoBackup)
-	case len(databases) > 1:
-		return nil, fmt.Errorf("the store holds backups of several databases (%s); say which, by Database or by id: %w",
-			strings.Join(databases, ", "), ErrForeign)
-	}
-	return found, nil
 }
