@@ -39,6 +39,7 @@ var (
 	PageSum  = pageSum
 	NewRun   = newScratchRun
 	SweepRun = sweepScratch
+	Rewrite  = rewrite
 )
 
 const (

@@ -234,12 +234,12 @@ func runHelper(role string) int {
 		if db, err = openDatabase(ctx, os.Args[2]); err == nil {
 			_, err = backup.Take(ctx, db, cfg)
 		}
-	case "restore": // store, target, the phase to stop in
+	case "restore", "restore in place": // store, target, the phase to stop in
 		if os.Args[3] == "" {
 			fmt.Println("begin")
 		}
 		_, err = backup.Restore(ctx, backup.NewDirStore(os.Args[1]), "", os.Args[2],
-			backup.RestoreOptions{Overwrite: true, Progress: holdAt(os.Args[3], hold)})
+			backup.RestoreOptions{Overwrite: true, InPlace: role != "restore", Progress: holdAt(os.Args[3], hold)})
 	default:
 		err = fmt.Errorf("no role %q", role)
 	}
