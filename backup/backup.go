@@ -153,6 +153,7 @@ type Service struct {
 	base   context.Context    // ends when Stop begins
 	cancel context.CancelFunc // of base
 	work   *sync.WaitGroup    // the schedule and the backups under way
+	made   chan struct{}      // closed and replaced by each backup that is made
 }
 
 var _ pool.Service = (*Service)(nil)
@@ -163,7 +164,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{cfg: cfg, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1)}, nil
+	return &Service{cfg: cfg, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), made: make(chan struct{})}, nil
 }
 
 // Take makes one backup of db without a Service, for instance from
@@ -331,7 +332,25 @@ func (s *Service) takeTurn(ctx context.Context, r *runner, seen *time.Time) (Res
 	}
 	defer func() { <-s.turn }()
 	res, err := r.backup(ctx, seen)
+	if err == nil {
+		s.announce()
+	}
 	return res, stopped(ctx, err)
+}
+
+// BackupMade returns a channel that is closed when this Service has made its
+// next backup, so that a health check need not wait to be told its age.
+func (s *Service) BackupMade() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.made
+}
+
+func (s *Service) announce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.made)
+	s.made = make(chan struct{})
 }
 
 // stopped says so where it was Stop that ended ctx: the engine tells the cause

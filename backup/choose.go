@@ -107,7 +107,7 @@ func (c choice) prove(ctx context.Context, store Store, run *scratchRun, fallbac
 		return p, nil
 	case p.manifest != nil:
 		return p, errors.Join(fmt.Errorf("the newest backup is refused: %w; the newest sound one is %s, of %s: "+
-			"name it, or allow it by Fallback (--fallback)", p.skipped[0].Err, p.manifest.ID,
+			"name it, or allow it (RestoreOptions.Fallback, --fallback)", p.skipped[0].Err, p.manifest.ID,
 			p.manifest.Times.Snapshot.UTC().Format("2006-01-02 15:04:05Z")), os.Remove(p.path))
 	case c.latest:
 		return p, fmt.Errorf("no backup of %d is sound; the newest: %w (%w)", len(c.list), p.skipped[0].Err, ErrNoBackup)

@@ -14,10 +14,23 @@
 //  4. Retention never removes the newest verified backup of a database, and
 //     works under a lock that also holds between processes.
 //  5. Restore touches its target only after the same proof. A crash at any
-//     point leaves the old database or the new one.
+//     point leaves the old database or the new one; see
+//     [RestoreOptions].InPlace for where that has a condition.
 //  6. A backup to be read is hostile until proved: its names are never paths,
 //     what it may write is bounded by its manifest and by [Limits], and its
 //     schema runs nothing with side effects.
+//
+// The hashes speak of what was copied. Damage that the live database had before
+// is found where it breaks the structure of a page or of a chain of pages; it is
+// not where it only changes values: a flipped bit, or the last overflow page of
+// a long text or blob, zeroed. Such a backup counts, and is as damaged as its
+// source was.
+//
+// A backup is of one database: its [Origin] and name say which. Where a name
+// has backups from elsewhere, the next one is refused; retention never removes
+// backups of another database, nor those of a Lido that recorded no origin.
+// Restore and Verify of the newest backup fail if it is damaged, and take an
+// older one only if they are allowed to.
 //
 // The hashes find damage, not malice: whoever can write to the store can
 // publish another database with hashes that fit. Keep the store as safe as

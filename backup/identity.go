@@ -72,7 +72,8 @@ type history struct {
 	sequence int64     // the highest number that a manifest has
 }
 
-// history finds the backups of this database. It refuses to go on where the
+// history finds the backups of this database: those whose newest one was made
+// here, for a database that has moved belongs where it is now. It refuses to go on where the
 // store has backups under the same name from another origin: they are those of
 // another database, or of this one before it moved, and only Config.Moved says
 // which. Backups without an origin, of an earlier Lido, stay on their own.
@@ -83,6 +84,7 @@ func (r *runner) history(ctx context.Context) (h history, err error) {
 	}
 	here := originOf(r.src.Path())
 	var other *Manifest
+	seen := make(map[string]bool) // databases of this name
 	for i := range entries {
 		e := &entries[i]
 		if err := e.load(ctx, r.cfg.Store, sizes); err != nil {
@@ -92,9 +94,10 @@ func (r *runner) history(ctx context.Context) (h history, err error) {
 		if m != nil {
 			h.sequence = max(h.sequence, m.Sequence)
 		}
-		if e.Err != nil || m.Database.Name != r.name() {
+		if e.Err != nil || m.Database.Name != r.name() || seen[m.Database.ID] {
 			continue
 		}
+		seen[m.Database.ID] = true
 		if r.cfg.Moved || m.Database.Origin != nil && *m.Database.Origin == here {
 			h.last = m
 			return h, nil
@@ -140,7 +143,7 @@ func (d *distinct) ambiguous() error {
 		}
 		list = append(list, text+")")
 	}
-	return fmt.Errorf("the store holds backups of several databases: %s; say which by name or, where names are alike, by id: %w",
+	return fmt.Errorf("the store holds backups of several databases: %s; say which by name or id (RestoreOptions.Database, --database): %w",
 		strings.Join(list, ", "), ErrForeign)
 }
 

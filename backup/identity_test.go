@@ -87,6 +87,9 @@ func TestIdentity_aMovedDatabaseIsContinuedWhenToldSo(t *testing.T) {
 	if one.Database.ID != two.Database.ID || two.Database.ID != three.Database.ID {
 		t.Errorf("ids: %s, %s, %s", one.Database.ID, two.Database.ID, three.Database.ID)
 	}
+	if _, err := backup.Take(t.Context(), x, cfg); !errors.Is(err, backup.ErrForeign) {
+		t.Errorf("the file that was left behind is backed up as the one that moved: %v", err)
+	}
 }
 
 // A manifest of an earlier Lido does not say which file of that name it is of:

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/lidodb/lido/backup"
+	"github.com/lidodb/lido/pool"
 )
 
 // A file that is mounted by itself, as "docker run -v ./app.db:/data/app.db"
@@ -42,5 +44,37 @@ func TestMountPoint_isFoundBeforeTheWorkBegins(t *testing.T) {
 	}
 	if n := query(t, host, "SELECT count(*) FROM posting"); n != "6000" {
 		t.Errorf("%s rows", n)
+	}
+}
+
+// A database on a read-only file system has no room beside it.
+func TestScratchDir_readOnlyFileSystemNeedsOne(t *testing.T) {
+	source, mounted := t.TempDir(), t.TempDir()
+	path := filepath.Join(source, "books.db")
+	leaveWAL(t, path)
+	query(t, path, "PRAGMA journal_mode=DELETE")
+	if err := syscall.Mount(source, mounted, "", syscall.MS_BIND, ""); err != nil {
+		t.Skipf("needs the right to mount: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(mounted, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := syscall.Mount("", mounted, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	db, err := pool.Open(t.Context(), filepath.Join(mounted, "books.db"), pool.Config{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := fast(backup.NewDirStore(t.TempDir()))
+	if _, err := backup.Take(t.Context(), db, cfg); !errors.Is(err, syscall.EROFS) || !strings.Contains(err.Error(), "Config.ScratchDir, --scratch") {
+		t.Errorf("without a scratch folder: %v", err)
+	}
+	cfg.ScratchDir = filepath.Join(t.TempDir(), "scratch")
+	take(t, db, cfg)
+	if err := db.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

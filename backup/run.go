@@ -139,7 +139,7 @@ func (r *runner) number(ctx context.Context, m *Manifest, seen *time.Time) error
 func (r *runner) make(ctx context.Context, m *Manifest) (err error) {
 	run, err := newScratchRun(r.scratch())
 	if err != nil {
-		return fmt.Errorf("scratch folder: %w", err)
+		return fmt.Errorf("scratch folder (another by Config.ScratchDir, --scratch): %w", err)
 	}
 	defer func() { err = errors.Join(err, run.close()) }()
 

@@ -249,3 +249,23 @@ func TestRetentionRunsAfterABackup(t *testing.T) {
 		t.Errorf("kept %v", got)
 	}
 }
+
+func TestBackupMade_isClosedByEachBackup(t *testing.T) {
+	s, err := backup.New(fast(backup.NewDirStore(t.TempDir())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	openDB(t, newDBPath(t), s)
+	for range 2 {
+		made := s.BackupMade()
+		select {
+		case <-made:
+			t.Fatal("announced before it was made")
+		default:
+		}
+		if _, err := s.Backup(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-made
+	}
+}

@@ -37,6 +37,15 @@ type BackupAger interface {
 	LastVerified(ctx context.Context) (at time.Time, ok bool, err error)
 }
 
+// BackupNotifier is a BackupAger that announces backups. The Monitor then runs
+// backup_age at once, which otherwise would be right only after its interval.
+// Package backup's service has this method.
+type BackupNotifier interface {
+	BackupAger
+	// BackupMade returns a channel that is closed when the next backup is made.
+	BackupMade() <-chan struct{}
+}
+
 // Migrations tells which migration the database is at and which one the
 // program was built for.
 type Migrations func(ctx context.Context, db *pool.DB) (current, wanted int64, err error)

@@ -51,14 +51,16 @@
 //	integrity_check    24h  every page, and every index against its table
 //	migration_version   5m  the schema is the one the program was built for
 //	pool_saturation    15s  how long callers wait for a connection
-//	quick_check         1h  damaged pages
+//	quick_check         1h  damaged pages, other than the last one of a long value
 //	wal_size           30s  a WAL that cannot be emptied
 //	write_probe        30s  the write lock can be had, or a commit succeeded lately
 //
 // foreign_keys and integrity_check are satisfied by a verified backup that is
 // younger than Config.ProvedByBackup, because it has passed the same checks. A
-// flipped bit inside a page is found by none of them: checksums of pages are
-// the only cure for that.
+// flipped bit inside a page is found by none of them, nor is a page that was
+// zeroed at the end of a long value: a chain of overflow pages ends with the
+// page whose link is zero, and what else the page holds is the value itself.
+// Checksums of pages are the only cure for both.
 //
 // quick_check and integrity_check hold a read snapshot while they look at one
 // table, or at a whole small database; the WAL grows meanwhile.

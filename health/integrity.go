@@ -20,7 +20,8 @@ import (
 const maxFindings = 20
 
 // checkQuick looks for damaged pages. It finds whole pages that are not what
-// they should be, and hardly ever a single flipped bit. CHECK constraints are
+// they should be, except the last overflow page of a long value, which has no
+// structure of its own, and hardly ever a single flipped bit. CHECK constraints are
 // not looked at: a read-only connection does not even parse them.
 //
 // https://www.sqlite.org/pragma.html#pragma_quick_check

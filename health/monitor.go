@@ -46,6 +46,7 @@ type entry struct {
 	runs     int64
 	failures int64
 	next     time.Time // zero while a flight is on, or nothing is scheduled
+	again    bool      // what the flight looks at has changed since it began
 	flight   *flight   // the run that has not returned
 }
 
@@ -180,16 +181,38 @@ func (m *Monitor) own(r *run) {
 	defer r.wg.Done()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	notifier, _ := m.cfg.Backups.(BackupNotifier)
+	var made <-chan struct{} // nil, and so never ready, without a notifier
+	if notifier != nil {
+		made = notifier.BackupMade()
+	}
 	for {
 		select {
 		case <-r.ctx.Done():
 			return
+		case <-made:
+			made = notifier.BackupMade() // before the check asks: no backup falls between
+			m.hasten(r, BackupAge)
 		case <-r.wake:
 		case <-timer.C:
 		}
 		if wait, ok := m.launchDue(r); ok {
 			timer.Reset(wait)
 		}
+	}
+}
+
+// hasten makes a check due now, or once more when it is running.
+func (m *Monitor) hasten(r *run, name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entry(name)
+	switch {
+	case m.run != r || e == nil: // stopped, or disabled
+	case e.flight != nil:
+		e.again = true
+	default:
+		e.next = time.Now()
 	}
 }
 
@@ -392,7 +415,11 @@ func (m *Monitor) land(r *run, e *entry) {
 	e.flight = nil
 	if m.run == r {
 		e.next = time.Now().Add(m.jitter(e.check.Interval))
+		if e.again {
+			e.next = time.Now()
+		}
 	}
+	e.again = false
 	if m.run != nil { // not always r: Stop may have given up on this flight
 		select {
 		case m.run.wake <- struct{}{}:

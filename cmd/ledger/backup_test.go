@@ -25,10 +25,14 @@ import (
 	"github.com/lidodb/lido/cmd/ledger/internal/sample"
 	"github.com/lidodb/lido/cmd/ledger/internal/web"
 	"github.com/lidodb/lido/gen"
+	"github.com/lidodb/lido/health"
 	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/schema"
 	"github.com/lidodb/lido/sqlite"
 )
+
+// The ledger's monitor hears of each backup at once.
+var _ health.BackupNotifier = (*backup.Service)(nil)
 
 // posters post transactions over HTTP until they are stopped and remember
 // which were acknowledged.

@@ -19,6 +19,7 @@ type backups struct {
 	Program
 	dir    string
 	asJSON bool
+	proof  backup.VerifyOptions
 }
 
 func backupCommand(p Program) *cobra.Command {
@@ -70,6 +71,8 @@ func (b *backups) now() *cobra.Command {
 		name    string
 		keep    backup.Keep
 		violate bool
+		moved   bool
+		scratch string
 	)
 	cmd := &cobra.Command{
 		Use:   "now",
@@ -84,6 +87,9 @@ func (b *backups) now() *cobra.Command {
 					return err
 				}
 			}
+			if !cmd.Flags().Changed("keep") && keep.Age != 0 {
+				keep.Count = 0 // --keep-for alone decides
+			}
 			if keep.Count == 0 && keep.Age == 0 {
 				return usagef("--keep 0 keeps nothing; give a number, --keep-for, or -1 for all")
 			}
@@ -95,7 +101,7 @@ func (b *backups) now() *cobra.Command {
 			err := withDatabase(cmd.Context(), db, false, true, func(d *pool.DB) error {
 				var err error
 				res, err = backup.Take(cmd.Context(), d, backup.Config{
-					Store: backup.NewDirStore(b.dir), Name: name, Keep: keep,
+					Store: backup.NewDirStore(b.dir), Name: name, Moved: moved, Keep: keep, ScratchDir: scratch,
 					AllowForeignKeyViolations: violate, Progress: tell,
 				})
 				return err
@@ -123,8 +129,10 @@ func (b *backups) now() *cobra.Command {
 	f := cmd.Flags()
 	databaseFlag(f, &db)
 	f.StringVar(&name, "name", "", "tells the databases of a folder apart (default: the name of the database file)")
-	f.IntVar(&keep.Count, "keep", 14, "how many of the newest backups stay; -1: all")
-	f.DurationVar(&keep.Age, "keep-for", 0, "how long backups stay beyond that, as in 720h")
+	f.IntVar(&keep.Count, "keep", -1, "how many of the newest backups stay; -1: all")
+	f.DurationVar(&keep.Age, "keep-for", 0, "remove backups that are older, as in 720h, beyond those of --keep")
+	f.BoolVar(&moved, "moved", false, "the backups of that name are of this database, which was elsewhere")
+	f.StringVar(&scratch, "scratch", "", "the folder for plain copies (default: beside the database)")
 	f.BoolVar(&violate, "allow-foreign-key-violations", false, "let a database count that has rows which point nowhere")
 	return cmd
 }
@@ -200,7 +208,8 @@ func (b *backups) verify() *cobra.Command {
 		Use:   "verify [BACKUP]",
 		Short: "Restore a backup to a scratch file and check everything again",
 		Long: `Without a name the newest backup is verified. The exit status is 1 if any
-backup is refused.`,
+backup is refused; with --fallback an older one may stand in for the newest,
+and the answer says which one was passed over, and why.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case len(args) > 1:
@@ -221,7 +230,11 @@ backup is refused.`,
 			return b.verifyEach(cmd, ids)
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "verify every backup of the folder")
+	f := cmd.Flags()
+	f.BoolVar(&all, "all", false, "verify every backup of the folder")
+	f.StringVar(&b.proof.Database, "database", "", "the database whose newest backup is meant, by name or id")
+	f.BoolVar(&b.proof.Fallback, "fallback", false, "take the newest sound backup where newer ones are damaged")
+	f.StringVar(&b.proof.ScratchDir, "scratch", "", "the folder for the plain copy (default: that for temporary files)")
 	return cmd
 }
 
@@ -262,12 +275,15 @@ func backupID(name string) string {
 
 func (b *backups) verifyEach(cmd *cobra.Command, ids []string) error {
 	store := backup.NewDirStore(b.dir)
+	opt := b.proof
 	list, rows, bad := []backupJSON{}, [][]string{}, 0
 	for _, id := range ids {
 		began := time.Now()
 		tell, done := progressOn(b.Stderr)
-		rep, err := backup.Verify(cmd.Context(), store, id, backup.VerifyOptions{Progress: tell})
+		opt.Progress = tell
+		rep, err := backup.Verify(cmd.Context(), store, id, opt)
 		done()
+		passedOver(b.Program, "lido backup verify", rep)
 		var no noError
 		if err = refused(withList(err, b.dir)); err != nil && !errors.As(err, &no) {
 			return err
@@ -327,6 +343,13 @@ func withList(err error, dir string) error {
 	return err
 }
 
+// passedOver says that an older backup than the newest was taken.
+func passedOver(p Program, command string, rep backup.Report) {
+	for _, e := range rep.Skipped {
+		fmt.Fprintf(p.Stderr, "%s: took %s in place of %s, which is refused: %v\n", command, rep.Manifest.ID, e.ID, e.Err)
+	}
+}
+
 // refused turns what is wrong with a backup itself into the answer no.
 func refused(err error) error {
 	for _, sentinel := range []error{backup.ErrDamaged, backup.ErrTruncated, backup.ErrForeign,
@@ -349,7 +372,13 @@ func restoreCommand(p Program) *cobra.Command {
 		Short: "Restore a backup to a file",
 		Long: `The backup is restored to a scratch file beside the target and proved there.
 Only then does it take the target's name, in one step. The exit status is 1 if
-the backup is refused; the target has not been touched then.`,
+the backup is refused; the target has not been touched then. Where the newest
+backup is refused, the newest sound one is named, and --fallback takes it.
+
+A file that is itself mounted into a container cannot be replaced. --in-place
+copies into it: in one transaction, which a journal beside the file undoes after
+a crash. If the journal is lost, or the old file was no database, there is no
+way back but another restore.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := need(cmd, "backups", "to"); err != nil {
@@ -365,6 +394,7 @@ the backup is refused; the target has not been touched then.`,
 			opt.Progress, done = progressOn(p.Stderr)
 			rep, err := backup.Restore(cmd.Context(), backup.NewDirStore(from), backupID(name), to, opt)
 			done()
+			passedOver(p, "lido restore", rep)
 			if err != nil {
 				return refused(withList(err, from))
 			}
@@ -382,9 +412,12 @@ the backup is refused; the target has not been touched then.`,
 	backupsFlag(f, &from, "from", "the folder of the backups")
 	f.StringVar(&name, "name", "latest", "the backup, as \"lido backup list\" names it")
 	f.StringVar(&to, "to", "", "the file to restore to")
-	f.StringVar(&opt.Database, "database", "", "refuse a backup of any database but this one")
+	f.StringVar(&opt.Database, "database", "", "refuse a backup of any database but this one, by name or id")
 	f.BoolVar(&opt.WithoutPageChecksums, "without-page-checksums", false, "restore although the file of page checksums is damaged")
 	f.BoolVar(&opt.Overwrite, "overwrite", false, "replace the database at --to, which no program may have open")
+	f.BoolVar(&opt.Fallback, "fallback", false, "take the newest sound backup where newer ones are damaged")
+	f.BoolVar(&opt.InPlace, "in-place", false, "with --overwrite: copy into the file at --to, which keeps its place; for one that is a mount point")
+	f.StringVar(&opt.ScratchDir, "scratch", "", "with --in-place: the folder for the copy that is proved (default: beside --to)")
 	f.BoolVar(&asJSON, "json", false, "write JSON")
 	return cmd
 }

@@ -6,15 +6,12 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/lidodb/lido"
-	"github.com/lidodb/lido/backup"
 	"github.com/lidodb/lido/health"
 	"github.com/lidodb/lido/migrate"
 	"github.com/lidodb/lido/pool"
@@ -48,6 +45,7 @@ type diagnosis struct {
 type doctor struct {
 	Program
 	db, backups, dir string
+	database         string // the one in backups
 	full, asJSON     bool
 }
 
@@ -77,6 +75,7 @@ pages, rows, WAL, disk, folder and times. Nothing is changed. The exit status is
 	f := cmd.Flags()
 	databaseFlag(f, &d.db)
 	backupsFlag(f, &d.backups, "", "also look at the backups in this folder")
+	f.StringVar(&d.database, "database", "", "which database of --backups it is, by name or id, where that is in doubt")
 	f.StringVar(&d.dir, "dir", "", "also compare with the migrations in this folder")
 	f.BoolVar(&d.full, "full", false, "run integrity_check in place of quick_check: every index against its table")
 	f.BoolVar(&d.asJSON, "json", false, "write JSON")
@@ -138,6 +137,7 @@ func (d *doctor) inside(ctx context.Context, db *pool.DB) []finding {
 		WholeCheckBytes: math.MaxInt64,
 		ProvedByBackup:  -1,
 	}
+	found := []finding{checkJournal(ctx, db)}
 	if d.full {
 		cfg.Disable = append(cfg.Disable, health.QuickCheck)
 	} else {
@@ -145,7 +145,12 @@ func (d *doctor) inside(ctx context.Context, db *pool.DB) []finding {
 	}
 	if d.backups != "" {
 		cfg.BackupDir = d.backups
-		cfg.Backups = folderAge{backup.NewDirStore(d.backups), filepath.Base(d.db)}
+		age, doubt := backupsOf(ctx, d.backups, d.db, d.database)
+		if doubt == nil {
+			cfg.Backups = age
+		} else {
+			found = append(found, *doubt)
+		}
 	}
 	if d.dir != "" {
 		cfg.Migrations = d.versions
@@ -154,7 +159,6 @@ func (d *doctor) inside(ctx context.Context, db *pool.DB) []finding {
 	if err != nil {
 		return []finding{{"health", statusFail, err.Error(), ""}}
 	}
-	found := []finding{checkJournal(ctx, db)}
 	for _, c := range checks {
 		if ctx.Err() != nil {
 			return append(found, finding{c.Name, statusUnknown, "interrupted", ""})
@@ -188,28 +192,6 @@ func (d *doctor) versions(ctx context.Context, db *pool.DB) (current, wanted int
 	}
 	st, err := mig.Status(ctx)
 	return st.Database, st.Program, err
-}
-
-// folderAge tells the age of the newest backup of one database in a folder.
-type folderAge struct {
-	store *backup.DirStore
-	name  string
-}
-
-func (f folderAge) LastVerified(ctx context.Context) (time.Time, bool, error) {
-	if err := checkFolder(f.store.Dir()); err != nil {
-		return time.Time{}, false, err
-	}
-	entries, err := backup.List(ctx, f.store)
-	if err != nil {
-		return time.Time{}, false, err
-	}
-	for _, e := range entries { // the newest comes first
-		if e.Err == nil && e.Manifest != nil && e.Manifest.Database.Name == f.name {
-			return e.Manifest.Times.Snapshot, true, nil
-		}
-	}
-	return time.Time{}, false, nil
 }
 
 // checkJournal looks at what the pool relies on and the file remembers.

@@ -29,6 +29,7 @@ var timeForms = []struct {
 	{"lido", regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9}Z$`)},
 	{"current_timestamp", regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$`)},
 	{"day", regexp.MustCompile(`^\d{4}-\d\d-\d\d$`)},
+	{"clock", regexp.MustCompile(`^\d\d:\d\d(:\d\d(\.\d+)?)?$`)},
 	{"mattn", regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d$`)},
 	{"rfc3339", regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)},
 	{"go_string", regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} \S+( m=.*)?$`)},
@@ -114,16 +115,49 @@ func countForms(ctx context.Context, c *sqlite.Conn, col timeColumn) (forms map[
 	}
 }
 
+// The forms that are numbers. They sort as numbers, whatever their kinds: 0
+// stands for "never", and a column that ends in _time may hold a duration.
+const (
+	formZero      = "zero"
+	formUnix      = "unix"
+	formUnixMilli = "unixmilli"
+	formNumber    = "number"
+	formReal      = "real"
+
+	// From unixFirst (2001) to unixEnd (2100) an integer is taken for seconds
+	// since 1970, and a thousand times as much for milliseconds.
+	unixFirst, unixEnd = 1_000_000_000, 4_102_444_800
+)
+
+// mixed reports whether values do not sort by time: texts of several forms,
+// texts beside numbers, or seconds beside milliseconds in a column that has
+// nothing but these.
+func mixed(forms map[string]int) bool {
+	texts := len(forms)
+	for _, name := range []string{formZero, formUnix, formUnixMilli, formNumber, formReal} {
+		if forms[name] > 0 {
+			texts--
+		}
+	}
+	twoUnits := forms[formUnix] > 0 && forms[formUnixMilli] > 0 && forms[formNumber] == 0 && forms[formReal] == 0
+	return texts > 1 || texts == 1 && len(forms) > 1 || twoUnits
+}
+
 // formOf names the form of the value in the first column.
 func formOf(stmt *sqlite.Stmt) string {
 	switch stmt.ColumnType(0) {
 	case lido.Integer:
-		if n := stmt.ColumnInt64(0); n >= 1e12 || n <= -1e12 {
-			return "unixmilli"
+		switch n := stmt.ColumnInt64(0); {
+		case n == 0:
+			return formZero
+		case n >= unixFirst && n < unixEnd:
+			return formUnix
+		case n >= 1000*unixFirst && n < 1000*unixEnd:
+			return formUnixMilli
 		}
-		return "unix"
+		return formNumber
 	case lido.Float:
-		return "real"
+		return formReal
 	case lido.Text:
 		text := stmt.ColumnText(0)
 		for _, f := range timeForms {
@@ -149,9 +183,9 @@ func judgeForms(col timeColumn, forms map[string]int, all bool) (finding, bool) 
 		f.Found += ", and more rows that were not looked at"
 	}
 	switch {
-	case len(forms) > 1:
+	case mixed(forms):
 		f.Status = statusWarn
-		f.Remedy = "bring " + col.String() + " to one form in a migration: as text, different forms do not sort by time; Lido writes " + lido.TimeLayout
+		f.Remedy = "bring " + col.String() + " to one form in a migration: different forms do not sort by time; Lido writes " + lido.TimeLayout
 	case forms["other"] > 0:
 		f.Status = statusWarn
 		f.Remedy = "Lido does not read what " + col.String() + " holds as a time; give it another Go type, or bring it to the form " + lido.TimeLayout
