@@ -339,7 +339,7 @@ func (s *Service) takeTurn(ctx context.Context, r *runner, seen *time.Time) (Res
 }
 
 // BackupMade returns a channel that is closed when this Service has made its
-// next backup, so that a health check need not wait to be told its age.
+// next backup, so that a health check can read its age at once.
 func (s *Service) BackupMade() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// choice is what a reader may take: the one backup that it asked for by id, or
-// those of one database, the newest first.
+// choice is what a reader asked for, and then what else there is of the same
+// database, the newest first.
 type choice struct {
 	list   []Entry
 	latest bool // not by id
@@ -68,6 +68,25 @@ func choose(ctx context.Context, store Store, id, want string) (c choice, err er
 	return c, nil
 }
 
+// withOthers adds to a backup that was asked for by id those that a refusal can
+// name in its place.
+func (c choice) withOthers(ctx context.Context, store Store) (choice, error) {
+	if c.latest {
+		return c, nil
+	}
+	asked := c.list[0]
+	others, err := choose(ctx, store, "", asked.Manifest.Database.ID)
+	if err != nil && !refusal(err) {
+		return c, err
+	}
+	for _, e := range others.list {
+		if e.ID != asked.ID && e.Err == nil {
+			c.list = append(c.list, e)
+		}
+	}
+	return c, nil
+}
+
 // of reports whether m is of the database that want names.
 func (m *Manifest) of(want string) bool {
 	return want == "" || want == m.Database.ID || want == m.Database.Name
@@ -81,8 +100,9 @@ type proved struct {
 }
 
 // prove restores the first sound backup of the choice into the folder of run.
-// If that is not the first of the list, it is returned only with fallback;
-// otherwise the error says why the first was refused and which one is sound.
+// If that is not the first of the list, it is returned only with fallback, and
+// not in place of one that was asked for by id; otherwise the error says why
+// the first was refused and which one is sound.
 func (c choice) prove(ctx context.Context, store Store, run *scratchRun, fallback bool, opt stageOptions) (p proved, err error) {
 	for i, e := range c.list {
 		p.path = run.path("restored-" + strconv.Itoa(i) + ".db")
@@ -103,12 +123,15 @@ func (c choice) prove(ctx context.Context, store Store, run *scratchRun, fallbac
 		p.skipped = append(p.skipped, e)
 	}
 	switch {
-	case len(p.skipped) == 0, p.manifest != nil && fallback:
+	case len(p.skipped) == 0, p.manifest != nil && fallback && c.latest:
 		return p, nil
 	case p.manifest != nil:
-		return p, errors.Join(fmt.Errorf("the newest backup is refused: %w; the newest sound one is %s, of %s: "+
-			"name it, or allow it (RestoreOptions.Fallback, --fallback)", p.skipped[0].Err, p.manifest.ID,
-			p.manifest.Times.Snapshot.UTC().Format("2006-01-02 15:04:05Z")), os.Remove(p.path))
+		what, how := "the backup", "name it"
+		if c.latest {
+			what, how = "the newest backup", "name it, or allow it (RestoreOptions.Fallback, --fallback)"
+		}
+		return p, errors.Join(fmt.Errorf("%s is refused: %w; the newest sound one is %s, of %s: %s", what, p.skipped[0].Err,
+			p.manifest.ID, p.manifest.Times.Snapshot.UTC().Format("2006-01-02 15:04:05Z"), how), os.Remove(p.path))
 	case c.latest:
 		return p, fmt.Errorf("no backup of %d is sound; the newest: %w (%w)", len(c.list), p.skipped[0].Err, ErrNoBackup)
 	}

@@ -73,3 +73,17 @@ func TestFallback_noSoundBackupAtAll(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestFallback_aDamagedBackupThatWasNamedNamesTheSoundOne(t *testing.T) {
+	dir := t.TempDir()
+	db := openDB(t, newDBPath(t))
+	one := take(t, db, fast(backup.NewDirStore(dir)))
+	two := take(t, db, fast(backup.NewDirStore(dir)))
+	edit(t, dir, one.Artifact.Name, func(data []byte) []byte { data[9] ^= 1; return data })
+	target := newDBPath(t)
+	_, err := backup.Restore(t.Context(), backup.NewDirStore(dir), one.ID, target, backup.RestoreOptions{Fallback: true})
+	if !errors.Is(err, backup.ErrDamaged) || !strings.Contains(err.Error(), two.ID) {
+		t.Error(err)
+	}
+	absent(t, target, target+backup.ScratchSuffix)
+}

@@ -174,14 +174,15 @@ func (s *DirStore) Lock(ctx context.Context) (context.Context, func() error, err
 	}), nil
 }
 
-// sweep removes what interrupted Puts have left.
+// sweep removes what interrupted Puts have left. What only has such a name, as
+// a folder may, is not ours and stops no backup.
 func (s *DirStore) sweep() error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), tempPrefix) {
+		if random, ok := strings.CutPrefix(e.Name(), tempPrefix); ok && isHex(random, 8) && e.Type().IsRegular() {
 			if err := removeIfThere(filepath.Join(s.dir, e.Name())); err != nil {
 				return err
 			}

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Origin is where a database was when it was backed up. Together with the name
-// it tells one database from another: two files may share a base name, and
-// a copied file shares everything that is written in it.
+// Origin is where a database was when it was backed up. It identifies the
+// database together with the name: two files may share a base name, and a copy
+// of a file shares everything that is written in it.
 type Origin struct {
 	// Machine is a hash of the machine's own identifier, or empty where the
 	// system has none to read (only Linux has one, containers often do not).

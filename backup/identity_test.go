@@ -74,7 +74,7 @@ func TestIdentity_staysThroughRestartVacuumAndRestore(t *testing.T) {
 	}
 }
 
-func TestIdentity_aMovedDatabaseIsContinuedWhenToldSo(t *testing.T) {
+func TestIdentity_movedContinuesTheHistory(t *testing.T) {
 	pathX, pathY := twoOfOneName(t)
 	cfg := fast(backup.NewDirStore(t.TempDir()))
 	x := openDB(t, pathX)
@@ -124,6 +124,12 @@ func TestIdentity_aForeignFileWithTheHighestNumberStopsNoBackup(t *testing.T) {
 	name := "lido-9999999999-20260101T000000Z-0123456789abcdef"
 	for _, suffix := range []string{backup.ManifestSuffix, backup.ArtifactSuffix} {
 		if err := os.WriteFile(filepath.Join(dir, name+suffix), []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Nor do folders with the names of files of ours.
+	for _, path := range []string{".tmp-0123456789abcdef/x", "lido-0000000001-20260101T000000Z-0123456789abcdef.json/x"} {
+		if err := os.MkdirAll(filepath.Join(dir, path), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -69,7 +69,7 @@ func copyInto(ctx context.Context, staged, target string) (err error) {
 // not the head of a database, so that no program opens half of one.
 const unfinishedMark = "Lido restores a database into this file. If no restore is running, it was interrupted: run it again.\n"
 
-// headBytes is what is written last; the smallest page has as many.
+// headBytes are written last; the smallest page has as many.
 const headBytes = 512
 
 // rewrite copies the staged database over a file that is none, the head last.

@@ -88,6 +88,9 @@ func Restore(ctx context.Context, store Store, id, target string, opt RestoreOpt
 	if err != nil {
 		return fail(err)
 	}
+	if choice, err = choice.withOthers(ctx, store); err != nil {
+		return fail(err)
+	}
 	run, err := newScratchRun(scratch)
 	if err != nil {
 		return fail(fmt.Errorf("scratch folder: %w", err))

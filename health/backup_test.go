@@ -75,7 +75,7 @@ func TestBackupAge_aFreshBackupIsKnownAtOnce(t *testing.T) {
 //	check                     backup
 //	asks for the last one
 //	                          is made
-//	hears that there is none
+//	gets that there is none
 //	asks again
 func TestBackupAge_aBackupBesideTheCheckIsNotMissed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -31,7 +31,7 @@ import (
 	"github.com/lidodb/lido/sqlite"
 )
 
-// The ledger's monitor hears of each backup at once.
+// The ledger's monitor runs backup_age after each backup.
 var _ health.BackupNotifier = (*backup.Service)(nil)
 
 // posters post transactions over HTTP until they are stopped and remember
