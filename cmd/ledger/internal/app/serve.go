@@ -90,7 +90,8 @@ func (o *serveOptions) run(ctx context.Context) error {
 // services returns what watches over the books.
 func (o *serveOptions) services(log *slog.Logger) (*backup.Service, *health.Monitor, error) {
 	dir := filepath.Join(o.data, "backups")
-	backups, err := backup.New(backup.Config{Store: backup.NewDirStore(dir), Interval: o.backupInterval, Logger: log})
+	// Moved: the folder lies in that of the books and moves with it.
+	backups, err := backup.New(backup.Config{Store: backup.NewDirStore(dir), Moved: true, Interval: o.backupInterval, Logger: log})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -206,7 +206,7 @@ func (m *migration) options(db *pool.DB, ask bool) []migrate.Option {
 		opts = append(opts, migrate.WithBackup(func(ctx context.Context) error {
 			_, err := backup.Take(ctx, db, backup.Config{Store: backup.NewDirStore(m.backups), Keep: backup.Keep{Count: -1}})
 			if errors.Is(err, backup.ErrForeign) {
-				return fmt.Errorf("%w; \"lido backup now\" has these flags, and another --backup-to serves as well", err)
+				return fmt.Errorf("%w; \"lido backup now\" has these flags, and another --backups serves as well", err)
 			}
 			return err
 		}))
