@@ -34,6 +34,9 @@ var (
 	// that are not closed (of iterators, mostly) hold every one of them. A loop
 	// whose body queries as well belongs inside Read.
 	ErrReadersExhausted = errors.New("every reader is held by a statement that is still open")
+	// ErrConcurrentUse: two goroutines used at once what belongs to one at a time,
+	// a transaction or a connection. The message names both.
+	ErrConcurrentUse = errors.New("two goroutines used it at once; give each its own transaction or connection")
 	// ErrCommitUnknown: the engine could not say whether a commit happened.
 	// Read the data back, or write with an idempotency key, to find out.
 	ErrCommitUnknown = errors.New("outcome of commit is unknown")

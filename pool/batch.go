@@ -65,7 +65,7 @@ type batch struct {
 // single is Write.
 func (b *batch) single(r *Resource[*sqlite.Conn]) error {
 	r.SetHolder(batchClosure)
-	t, err := b.db.beginWrite(b.ctx, r.Value())
+	t, err := b.db.beginWrite(b.ctx, r)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (b *batch) shared(r *Resource[*sqlite.Conn], leading bool) error {
 
 func (b *batch) run(r *Resource[*sqlite.Conn]) {
 	c := r.Value()
-	t := &tx{db: b.db, conn: c, shared: true, fate: &fate{until: c.TimeLimit()}}
+	t := &tx{db: b.db, res: r, conn: c, shared: true, fate: &fate{until: c.TimeLimit()}}
 	b.err = errUnfinished
 	defer t.end()
 	b.db.enterClosure()
@@ -99,9 +99,13 @@ func (b *batch) run(r *Resource[*sqlite.Conn]) {
 	r.heldHere(batchClosure)
 	b.trace.Begun()
 	c.ForgetChanges()
+	c.LenderGuards(true)
 	err := b.fn(context.WithValue(b.ctx, closureKey{b.db}, t), t)
+	misuse := t.finish()
 	t.closeOpen()
 	switch {
+	case misuse != nil && err == nil:
+		err = misuse
 	case b.ctx.Err() != nil && err == nil:
 		err = ended.Err(b.ctx)
 	case t.fate.late && b.ctx.Err() == nil:

@@ -339,6 +339,9 @@ func (db *DB) beforeClose(c *sqlite.Conn) {
 // checkReleased looks at a connection that comes back: what a borrower left
 // behind is repaired, or the connection is destroyed.
 func (db *DB) checkReleased(c *sqlite.Conn) error {
+	if c.Reclaim() {
+		db.cfg.Logger.Warn("connection released beside a call on it", "path", db.path)
+	}
 	if err := c.Broken(); err != nil {
 		db.noteFault(err)
 		return err

@@ -64,6 +64,7 @@ func (c *Conn) Release() {
 	if c.Conn == closedConn {
 		return
 	}
+	c.Reclaim()
 	c.RestoreHooks()
 	c.DenyControl(true)
 	c.Conn = closedConn

@@ -2,7 +2,9 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/internal/seal"
@@ -16,8 +18,8 @@ import (
 // a caller does to a stmt it has closed reaches nothing.
 type stmt struct {
 	*sqlite.Stmt
-	own *Resource[*sqlite.Conn] // released by Close
-	tx  *tx                     // whose transaction it is in
+	own atomic.Pointer[Resource[*sqlite.Conn]] // released by Close, once
+	tx  *tx                                    // whose transaction it is in
 
 	trace *QueryTrace // nil without a tracer
 
@@ -72,7 +74,8 @@ func (db *DB) prepareReadOn(ctx context.Context, q *lido.Query, once bool, s *st
 	}
 	inner.Query = q.Name
 	db.singleReads.Add(1)
-	*s = stmt{Stmt: inner, own: r}
+	*s = stmt{Stmt: inner}
+	s.own.Store(r)
 	return nil
 }
 
@@ -116,40 +119,109 @@ func asTraced(t *QueryTrace, s *stmt, err error) (lido.Stmt, error) {
 // Step runs the statement up to its next row.
 func (s *stmt) Step() (row bool, err error) {
 	if s.tx != nil {
-		if err := s.tx.usable(); err != nil {
-			return false, err
-		}
+		row, err = s.stepInTx()
+	} else {
+		row, err = s.Stmt.Step()
 	}
-	row, err = s.Stmt.Step()
 	if s.trace != nil {
 		s.trace.stepped(s.Stmt, row, err)
-	}
-	if err != nil && s.tx != nil {
-		s.tx.note(err)
 	}
 	return row, err
 }
 
-// Close gives back what the statement holds.
+func (s *stmt) stepInTx() (row bool, err error) {
+	t := s.tx
+	if err := t.enter(); err != nil {
+		return false, err
+	}
+	defer t.fate.use.Leave()
+	if row, err = s.Stmt.Step(); err != nil {
+		t.note(err)
+	}
+	return row, err
+}
+
+// Reset readies the statement to run again.
+func (s *stmt) Reset() error {
+	if t := s.tx; t != nil {
+		if !t.fate.use.Enter() {
+			return t.refused()
+		}
+		defer t.fate.use.Leave()
+	}
+	return s.Stmt.Reset()
+}
+
+// Close gives back what the statement holds. Beside a call of another goroutine
+// it fails, and the statement stays open.
 func (s *stmt) Close() error {
-	if s.Stmt == closedStmt && !(seeded.ReleasedTwice && s.own != nil) {
+	if s.tx == nil {
+		return s.closeOwn()
+	}
+	if s.Stmt == closedStmt {
+		return nil
+	}
+	return s.enterAndClose()
+}
+
+// closeOwn closes a statement outside a transaction. Of several calls the one that
+// takes the reader gives it back.
+func (s *stmt) closeOwn() error {
+	own := s.own.Swap(nil)
+	if own == nil {
 		return nil
 	}
 	err := s.Stmt.Close()
-	if err != nil && s.tx != nil {
-		s.tx.note(err)
+	if errors.Is(err, lido.ErrConcurrentUse) && s.Stmt.Open() {
+		s.own.Store(own)
+		return err
 	}
 	s.Stmt = closedStmt
-	if s.own != nil {
-		s.own.Release()
+	if seeded.ReleasedTwice {
+		s.own.Store(own)
 	}
-	if s.tx != nil {
-		s.tx.forget(s)
+	own.Release()
+	s.endTrace(err)
+	return err
+}
+
+// enterAndClose closes a statement in a transaction, unless that is over, which
+// has closed it or is about to.
+func (s *stmt) enterAndClose() error {
+	t := s.tx
+	if !t.fate.use.Enter() {
+		if t.fate.use.Over() {
+			return nil
+		}
+		return t.refused()
 	}
+	err := func() error {
+		defer t.fate.use.Leave()
+		return s.closeInTx()
+	}()
+	s.endTrace(err)
+	return err
+}
+
+// endTrace tells the tracer, which may do what it likes: nothing is entered.
+func (s *stmt) endTrace(err error) {
 	if s.trace != nil {
 		s.trace.End(err)
 		s.trace = nil
 	}
+}
+
+// closeInTx is for a caller that has entered the transaction.
+func (s *stmt) closeInTx() error {
+	if s.Stmt == closedStmt {
+		return nil
+	}
+	err := s.Stmt.Close()
+	if err != nil {
+		s.tx.note(err)
+	}
+	s.Stmt = closedStmt
+	s.tx.forget(s)
 	return err
 }
 

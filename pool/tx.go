@@ -10,6 +10,7 @@ import (
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/internal/ended"
+	"github.com/lidodb/lido/internal/inuse"
 	"github.com/lidodb/lido/internal/seeded"
 	"github.com/lidodb/lido/sqlite"
 )
@@ -18,6 +19,7 @@ import (
 // Write, on the writer. Savepoints make one inside another.
 type tx struct {
 	db       *DB
+	res      *Resource[*sqlite.Conn]
 	conn     *sqlite.Conn
 	readOnly bool
 	shared   bool  // with others, who are not to be undone
@@ -35,6 +37,13 @@ type tx struct {
 
 // fate is what has become of a transaction.
 type fate struct {
+	// use is entered by each call in the transaction, and over when the closure has
+	// returned. What follows, and the fields of tx, belong to who has entered it;
+	// misuse is set by who could not.
+	use    inuse.Flag
+	misuse atomic.Pointer[error]
+	nested int // savepoints that are open
+
 	poisoned error // why the engine threw it away
 
 	// A member of a group has no more time than until, if that is not zero.
@@ -86,7 +95,7 @@ func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, r lido.Read
 	}
 	r.SetHolder(readClosure)
 	defer r.Release()
-	t := &tx{db: db, conn: r.Value(), fate: new(fate), readOnly: true}
+	t := &tx{db: db, res: r, conn: r.Value(), fate: new(fate), readOnly: true}
 	if err := t.conn.Begin(ctx, sqlite.Deferred); err != nil {
 		return fmt.Errorf("pool: begin read: %w", err)
 	}
@@ -99,8 +108,12 @@ func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, r lido.Read
 	}
 	db.reads.Add(1)
 	trace.Begun()
+	t.conn.LenderGuards(true)
 	err = errUnfinished
-	return fn(context.WithValue(ctx, closureKey{db}, t), readTx{t})
+	if err = fn(context.WithValue(ctx, closureKey{db}, t), readTx{t}); err != nil {
+		return err
+	}
+	return t.finish()
 }
 
 // Write runs fn in one transaction on the writer: BEGIN IMMEDIATE, then COMMIT
@@ -132,7 +145,7 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx
 	if err := db.setLevel(ctx, r.Value()); err != nil {
 		return err
 	}
-	t, err := db.beginWrite(ctx, r.Value())
+	t, err := db.beginWrite(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -144,12 +157,13 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx lido.Tx
 }
 
 // beginWrite opens a transaction that nobody shares.
-func (db *DB) beginWrite(ctx context.Context, c *sqlite.Conn) (*tx, error) {
+func (db *DB) beginWrite(ctx context.Context, r *Resource[*sqlite.Conn]) (*tx, error) {
+	c := r.Value()
 	if err := c.Begin(ctx, sqlite.Immediate); err != nil {
 		return nil, fmt.Errorf("pool: begin write: %w", err)
 	}
 	c.ForgetChanges()
-	return &tx{db: db, conn: c, fate: new(fate)}, nil
+	return &tx{db: db, res: r, conn: c, fate: new(fate)}, nil
 }
 
 // run runs fn and ends the transaction as fn's answer says.
@@ -157,6 +171,7 @@ func (t *tx) run(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) e
 	defer t.end()
 	t.db.enterClosure()
 	defer t.db.leaveClosure()
+	t.conn.LenderGuards(true)
 	if err := fn(context.WithValue(ctx, closureKey{t.db}, t), t); err != nil {
 		if seeded.SecondRun && fn(context.WithValue(ctx, closureKey{t.db}, t), t) == nil {
 			return t.commit(ctx)
@@ -175,6 +190,9 @@ func (db *DB) countRollback(err *error) {
 
 // commit ends a transaction whose closure succeeded.
 func (t *tx) commit(ctx context.Context) error {
+	if err := t.finish(); err != nil {
+		return and(err, t.rollback())
+	}
 	t.closeOpen()
 	switch {
 	case t.intact() != nil:
@@ -217,6 +235,7 @@ func (db *DB) committed() {
 }
 
 func (t *tx) rollback() error {
+	_ = t.finish() // the caller has its error already
 	t.closeOpen()
 	if err := t.conn.Rollback(); err != nil {
 		return fmt.Errorf("pool: rollback: %w", err)
@@ -226,6 +245,7 @@ func (t *tx) rollback() error {
 
 // end closes what the closure left open. It runs in every case, a panic too.
 func (t *tx) end() {
+	_ = t.finish() // said already, unless the closure panicked
 	t.ended.Store(true)
 	t.closeOpen()
 	t.db.statements.Add(t.prepared)
@@ -239,18 +259,13 @@ func (t *tx) end() {
 	}
 }
 
-// usable refuses calls on a transaction that is over.
-func (t *tx) usable() error {
-	if f := t.fate; f.poisoned == nil && f.until.IsZero() && !t.ended.Load() {
-		return nil
-	}
-	return t.over()
-}
-
 // over says why a transaction is over, if it is.
 func (t *tx) over() error {
 	if t.ended.Load() {
-		return fmt.Errorf("pool: the transaction's closure has returned: %w", lido.ErrClosed)
+		return errClosureReturned
+	}
+	if misuse := t.fate.misuse.Load(); misuse != nil {
+		return t.refusedFor(*misuse)
 	}
 	if err := t.lost(); err != nil {
 		return err
@@ -264,6 +279,9 @@ func (t *tx) over() error {
 
 // lost says what a transaction that the engine threw away has come to.
 func (t *tx) lost() error {
+	if misuse := t.fate.misuse.Load(); misuse != nil {
+		return *misuse
+	}
 	if t.fate.poisoned == nil {
 		return nil
 	}
@@ -292,6 +310,9 @@ func (t *tx) note(err error) {
 		return
 	}
 	f, lost := t.fate, !t.conn.InTransaction()
+	if errors.Is(err, lido.ErrConcurrentUse) {
+		f.misuse.CompareAndSwap(nil, &err)
+	}
 	if f.poisoned == nil && lost && !seeded.EscapedAutocommit {
 		f.poisoned = err
 	}
@@ -344,9 +365,10 @@ func (t *tx) PrepareWrite(ctx context.Context, q *lido.Query) (lido.Stmt, error)
 }
 
 func (t *tx) prepare(ctx context.Context, q *lido.Query) (*stmt, error) {
-	if err := t.usable(); err != nil {
+	if err := t.enter(); err != nil {
 		return nil, fmt.Errorf("%s: %w", q, err)
 	}
+	defer t.fate.use.Leave()
 	inner, err := t.conn.Prepare(ctx, q.SQL)
 	if err != nil {
 		t.note(err)
@@ -378,33 +400,32 @@ func (t *tx) forget(s *stmt) {
 	if s.next != nil {
 		s.next.prev = s.prev
 	}
-	s.prev, s.next, s.tx = nil, nil, nil
+	s.prev, s.next = nil, nil
 }
 
 // closeOpen closes what was left open: neither COMMIT nor RELEASE works beside
 // a statement that is still writing, and the handles must not outlive the
-// transaction.
+// transaction. The caller has entered the transaction or finished it.
 func (t *tx) closeOpen() {
-	for t.open != nil {
-		_ = t.open.Close()
+	for s := t.open; s != nil; s = t.open {
+		s.endTrace(s.closeInTx())
 	}
 }
 
 // Savepoint runs fn in a nested transaction.
 func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido.Tx) error) error {
-	if err := t.usable(); err != nil {
-		return err
-	}
-	if err := t.intact(); err != nil {
-		return err
-	}
 	name := "lido_" + strconv.Itoa(t.depth+1)
-	if err := t.conn.Control(ctx, "SAVEPOINT "+name); err != nil {
-		return fmt.Errorf("pool: savepoint: %w", err)
+	inner, err := t.beginSavepoint(ctx, name)
+	if err != nil {
+		return err
 	}
-	inner := &tx{db: t.db, conn: t.conn, depth: t.depth + 1, fate: t.fate}
 	kept := false
 	defer func() {
+		if !t.await() {
+			return // the closure has returned, and the transaction with it
+		}
+		defer t.fate.use.Leave()
+		t.fate.nested--
 		inner.ended.Store(true)
 		inner.closeOpen()
 		t.prepared += inner.prepared
@@ -423,6 +444,10 @@ func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido
 	if err := fn(context.WithValue(ctx, closureKey{t.db}, inner), inner); err != nil {
 		return err
 	}
+	if !t.await() {
+		return errClosureReturned
+	}
+	defer t.fate.use.Leave()
 	inner.closeOpen()
 	if err := inner.intact(); err != nil {
 		return err
@@ -432,4 +457,19 @@ func (t *tx) Savepoint(ctx context.Context, fn func(ctx context.Context, tx lido
 	}
 	kept = true
 	return nil
+}
+
+func (t *tx) beginSavepoint(ctx context.Context, name string) (*tx, error) {
+	if err := t.enter(); err != nil {
+		return nil, err
+	}
+	defer t.fate.use.Leave()
+	if err := t.intact(); err != nil {
+		return nil, err
+	}
+	if err := t.conn.Control(ctx, "SAVEPOINT "+name); err != nil {
+		return nil, fmt.Errorf("pool: savepoint: %w", err)
+	}
+	t.fate.nested++
+	return &tx{db: t.db, res: t.res, conn: t.conn, shared: t.shared, depth: t.depth + 1, fate: t.fate}, nil
 }

@@ -31,6 +31,12 @@ type BackupOptions struct {
 //
 // https://www.sqlite.org/c3ref/backup_finish.html
 func (c *Conn) Backup(ctx context.Context, dst *Conn, opt BackupOptions) (err error) {
+	for _, conn := range []*Conn{c, dst} {
+		if !conn.take() {
+			return conn.usedTwice("backup")
+		}
+		defer conn.give()
+	}
 	if err := enterBoth(ctx, c, dst); err != nil {
 		return err
 	}

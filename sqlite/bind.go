@@ -27,6 +27,8 @@ func (s *Stmt) bindable(i int) bool {
 		return true
 	}
 	switch {
+	case s.phase == inEngine && !s.conn.faulted:
+		s.misuse("bind")
 	case !s.usable():
 	case i < 1 || i > len(s.bound):
 		s.Fail(fmt.Errorf("parameter %d: the statement has %d", i, len(s.bound)))

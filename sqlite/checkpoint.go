@@ -39,6 +39,10 @@ type CheckpointResult struct {
 // Checkpoint moves frames from the WAL into the database file. Waits are
 // bounded by BusyTimeout and ctx; the copying itself stops when ctx ends.
 func (c *Conn) Checkpoint(ctx context.Context, mode CheckpointMode) (res CheckpointResult, err error) {
+	if !c.take() {
+		return res, c.usedTwice("checkpoint")
+	}
+	defer c.give()
 	if err := c.enter(ctx); err != nil {
 		return res, err
 	}
@@ -48,7 +52,7 @@ func (c *Conn) Checkpoint(ctx context.Context, mode CheckpointMode) (res Checkpo
 	// what it was meant for. The statement is not to be stopped itself: under a
 	// LimitTime that is over, which bounds the waits, every so many would be.
 	c.uninterruptible = true
-	_, err = c.QueryInt64(ctx, "SELECT 1")
+	_, err = queryOne(ctx, c, "SELECT 1", (*Stmt).ColumnInt64)
 	c.uninterruptible = false
 	if err != nil {
 		return res, err
@@ -93,6 +97,10 @@ func (c *Conn) Checkpoint(ctx context.Context, mode CheckpointMode) (res Checkpo
 //
 // https://www.sqlite.org/c3ref/io_methods.html
 func (c *Conn) SyncFile() (err error) {
+	if !c.take() {
+		return c.usedTwice("sync")
+	}
+	defer c.give()
 	if err := c.alive(); err != nil {
 		return err
 	}

@@ -231,6 +231,10 @@ func (s *Stmt) ColumnBlob(i int, dst []byte) []byte {
 
 // unreadable keeps the mistake of reading column i as something it is not.
 func (s *Stmt) unreadable(i int, t lido.Type, as string) {
+	if s.phase == inEngine && !s.conn.faulted {
+		s.misuse("column")
+		return
+	}
 	if s.err != nil || s.phase == closed {
 		return
 	}

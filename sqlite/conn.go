@@ -14,11 +14,14 @@ import (
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/internal/ended"
+	"github.com/lidodb/lido/internal/inuse"
 	"github.com/lidodb/lido/internal/seam"
 )
 
 // Conn is one connection. One goroutine at a time may use it; only Interrupt
-// may be called beside that one. The zero Conn is a closed one.
+// may be called beside that one. A call that meets one of another goroutine in
+// the engine stays out of it, and fails with lido.ErrConcurrentUse; so does a
+// call from a function that the engine calls. The zero Conn is a closed one.
 type Conn struct {
 	path   string
 	tls    *libc.TLS // the engine's view of a thread; goes with the connection
@@ -26,6 +29,9 @@ type Conn struct {
 	file   uintptr   // sqlite3_file* of the platform's VFS, or 0
 	memory uintptr   // sqlite3_file* of a database in shared memory, or 0
 	handle uintptr   // what callbacks are given to find this Conn
+
+	use   inuse.Flag // a call is under way
+	quiet bool       // the lender sees to that instead
 
 	openCount int // statements handed out and not closed
 	cache     stmtCache
@@ -54,9 +60,9 @@ type Conn struct {
 	controlDenied   bool
 	sawControl      bool // by the statement being compiled
 
-	stepped  *Stmt   // the last that was stepped
-	stepping bool    // it runs, and its context counts
-	inEngine uintptr // sqlite3_stmt* of what the engine runs now, the innermost
+	stepped  inuse.Pointer[Stmt] // the last that was stepped
+	stepping bool                // it runs, and its context counts
+	inEngine uintptr             // sqlite3_stmt* of what the engine runs now, the innermost
 
 	compiling *effects // where the authorizer notes what a statement does, or nil
 	open      openTransaction
@@ -118,6 +124,10 @@ func (c *Conn) InTransaction() bool {
 //
 // https://www.sqlite.org/c3ref/c_dbstatus_options.html
 func (c *Conn) DeferredForeignKeys() bool {
+	if !c.take() {
+		return false
+	}
+	defer c.give()
 	if c.alive() != nil {
 		return false
 	}
@@ -222,6 +232,10 @@ func (c *Conn) Limit(id, value int) int {
 //
 // https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntldataversion
 func (c *Conn) DataVersion() (_ uint32, err error) {
+	if !c.take() {
+		return 0, c.usedTwice("data version")
+	}
+	defer c.give()
 	if err := c.alive(); err != nil {
 		return 0, err
 	}
@@ -260,6 +274,10 @@ func (c *Conn) enter(ctx context.Context) error {
 // fails. Rows are thrown away. It opens no transaction: without one, the
 // statements before the failed one stay.
 func (c *Conn) Exec(ctx context.Context, sql string) (err error) {
+	if !c.take() {
+		return c.usedTwice("exec")
+	}
+	defer c.give()
 	if err := c.enter(ctx); err != nil {
 		return err
 	}
@@ -327,20 +345,29 @@ func (c *Conn) Exec(ctx context.Context, sql string) (err error) {
 
 // QueryInt64 returns the first column of the first row of sql.
 func (c *Conn) QueryInt64(ctx context.Context, sql string) (int64, error) {
+	if !c.take() {
+		return 0, c.usedTwice("query")
+	}
+	defer c.give()
 	return queryOne(ctx, c, sql, (*Stmt).ColumnInt64)
 }
 
 // QueryText returns the first column of the first row of sql.
 func (c *Conn) QueryText(ctx context.Context, sql string) (string, error) {
+	if !c.take() {
+		return "", c.usedTwice("query")
+	}
+	defer c.give()
 	return queryOne(ctx, c, sql, (*Stmt).ColumnText)
 }
 
+// queryOne is for a caller that has entered c.
 func queryOne[T any](ctx context.Context, c *Conn, sql string, column func(*Stmt, int) T) (v T, err error) {
-	s, err := c.Prepare(ctx, sql)
+	s, err := c.prepare(ctx, sql, true)
 	if err != nil {
 		return v, err
 	}
-	row, err := s.Step()
+	row, err := s.step()
 	switch {
 	case err != nil:
 	case !row:
@@ -349,10 +376,10 @@ func queryOne[T any](ctx context.Context, c *Conn, sql string, column func(*Stmt
 		v = column(s, 0)
 		// To the end, where a write commits.
 		for row && err == nil && !s.readOnly {
-			row, err = s.Step()
+			row, err = s.step()
 		}
 	}
-	if closeErr := s.Close(); err == nil {
+	if closeErr := s.close(); err == nil {
 		err = closeErr
 	}
 	return v, err
@@ -371,10 +398,13 @@ func (c *Conn) OpenStatements() bool { return c.openCount > 0 }
 // Close ends the connection and everything made from it; an open transaction
 // is rolled back. The last connection of a WAL database moves the WAL into the
 // database file and removes it, unless it was opened read-only. Closing again
-// does nothing.
+// does nothing. A call that another goroutine has under way it interrupts and
+// waits for.
 //
 // https://www.sqlite.org/c3ref/close.html
 func (c *Conn) Close() (err error) {
+	c.use.Await(c.Interrupt)
+	defer c.use.Leave()
 	if c.closed {
 		return nil
 	}

@@ -257,7 +257,7 @@ func (c *Conn) isShadow(e *effects, name string) bool {
 	c.authorizer, c.compiling = nil, nil
 	defer func() { c.authorizer, c.compiling = authorizer, compiling }()
 	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-	n, err := c.QueryInt64(context.Background(), "SELECT count(*) FROM pragma_table_list("+quote(table)+") WHERE type='shadow' AND schema="+quote(where))
+	n, err := queryOne(context.Background(), c, "SELECT count(*) FROM pragma_table_list("+quote(table)+") WHERE type='shadow' AND schema="+quote(where), (*Stmt).ColumnInt64)
 	return err == nil && n > 0
 }
 

@@ -48,6 +48,7 @@ func (c *Conn) guard(before bool, err *error, other ...*Conn) {
 	}
 	for _, c := range append(other, c) {
 		c.faulted, c.broken = true, broken
+		defer c.use.Leave() // also if the call that entered it does not come to that
 		c.dropLocks()
 		c.settleLost()
 		if c.memory != 0 {

@@ -118,6 +118,10 @@ func (c *Conn) CreateCollation(name string, cmp Collation) error {
 // install registers a callback and hands its number to the engine. What it
 // replaces stays registered until the connection is closed.
 func (c *Conn) install(cb callback, create func(text, key uintptr) int32) error {
+	if !c.take() {
+		return c.usedTwice("create " + cb.name)
+	}
+	defer c.give()
 	if cb.name == "" || strings.ContainsRune(cb.name, 0) {
 		return fmt.Errorf("sqlite: %q is no name for a function or collation", cb.name)
 	}

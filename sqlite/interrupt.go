@@ -109,7 +109,7 @@ func (c *Conn) stopped() bool {
 // governing is the context of what runs now, or nil: the callbacks look at it.
 func (c *Conn) governing() context.Context {
 	if c.stepping {
-		return c.stepped.ctx
+		return c.stepped.Get().ctx
 	}
 	return c.ctx
 }

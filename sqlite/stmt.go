@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
@@ -31,7 +32,8 @@ type Stmt struct {
 	sql  string
 
 	ctx      context.Context
-	err      error // the first mistake of Bind or Column
+	err      error                 // the first mistake of Bind or Column
+	misused  atomic.Pointer[error] // a Bind or Column beside a call of another goroutine
 	phase    phase
 	reported bool // Step has returned err
 	changed  int64
@@ -79,6 +81,7 @@ const (
 	closed   phase = iota // not handed out
 	ready                 // not stepped since Prepare or Reset
 	running               // stepped, and neither at its end nor reset
+	inEngine              // in Step: what Bind and Column would touch belongs to the engine
 	finished              // stepped to its end
 	dead                  // failed, or its connection was closed; Reset revives it
 )
@@ -90,8 +93,16 @@ const (
 // stumbled in Offset. A second statement in sql is refused.
 //
 // https://www.sqlite.org/c3ref/prepare.html
+//
+// Beside a call of another goroutine it fails with lido.ErrConcurrentUse, as all
+// methods do that enter the engine.
 func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
-	return c.prepare(ctx, sql, true)
+	if !c.take() {
+		return nil, c.usedTwice("prepare")
+	}
+	s, err := c.prepare(ctx, sql, true)
+	c.give()
+	return s, err
 }
 
 // PrepareOnce is Prepare for a text that may never come again, as one that has
@@ -99,7 +110,12 @@ func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 // keep it costs a text that comes once a third of its time, and another
 // statement its place.
 func (c *Conn) PrepareOnce(ctx context.Context, sql string) (*Stmt, error) {
-	return c.prepare(ctx, sql, false)
+	if !c.take() {
+		return nil, c.usedTwice("prepare")
+	}
+	s, err := c.prepare(ctx, sql, false)
+	c.give()
+	return s, err
 }
 
 func (c *Conn) prepare(ctx context.Context, sql string, keep bool) (*Stmt, error) {
@@ -232,6 +248,28 @@ func (s *Stmt) ParamIndex(name string) int {
 // https://www.sqlite.org/c3ref/step.html
 func (s *Stmt) Step() (row bool, err error) {
 	c := s.conn
+	if c == nil {
+		return false, errStepClosed
+	}
+	if c.quiet {
+		return s.step()
+	}
+	if !c.use.Enter() {
+		return false, c.usedTwice("step")
+	}
+	row, err = s.step()
+	c.use.Leave()
+	return row, err
+}
+
+var errStepClosed = fmt.Errorf("sqlite: step: %w", lido.ErrClosed)
+
+// step is Step for a caller that has entered the connection.
+func (s *Stmt) step() (row bool, err error) {
+	c := s.conn
+	if misused := s.misused.Load(); misused != nil {
+		return false, *misused
+	}
 	if s.err != nil || s.phase != ready && s.phase != running || c.faulted || c.interrupted.Load() {
 		if err, stop := s.unsteppable(); stop {
 			return false, err
@@ -249,14 +287,15 @@ func (s *Stmt) Step() (row bool, err error) {
 		}
 		// A pointer is only written where it changes: while the collector
 		// marks, each write of one costs, and a list is stepped often.
-		if c.stepped != s {
-			c.stepped = s
+		if c.stepped.Get() != s {
+			c.stepped.Set(s)
 		}
 		c.stepping = true
 	}
 	defer c.guard(debug.SetPanicOnFault(true), &err)
-	if s.phase == ready {
-		s.phase = running
+	first := s.phase == ready
+	s.phase = inEngine
+	if first {
 		if s.boundCount < len(s.bound) {
 			s.bindTheRest()
 		}
@@ -274,6 +313,7 @@ func (s *Stmt) Step() (row bool, err error) {
 	}
 	switch rc {
 	case lib.SQLITE_ROW:
+		s.phase = running
 		s.rows++
 		return true, nil
 	case lib.SQLITE_DONE:
@@ -319,7 +359,7 @@ func (s *Stmt) unsteppable() (err error, stop bool) {
 		s.reported = true
 		return s.err, true
 	case s.phase == dead || s.phase == closed:
-		return fmt.Errorf("sqlite: step: %w", lido.ErrClosed), true
+		return errStepClosed, true
 	case s.phase == finished: // the engine would run it again
 		return nil, true
 	case c.faulted: // closed ends s as well
@@ -381,13 +421,23 @@ func (s *Stmt) Fail(err error) {
 
 // Reset readies the statement to run again. All parameters are NULL again.
 func (s *Stmt) Reset() error {
+	c := s.conn
+	if c == nil {
+		return errResetClosed
+	}
+	if !c.take() {
+		return c.usedTwice("reset")
+	}
+	defer c.give()
 	if s.phase == closed || s.stmt == 0 {
-		return fmt.Errorf("sqlite: reset: %w", lido.ErrClosed)
+		return errResetClosed
 	}
 	err := s.rewind()
 	s.phase = ready
 	return err
 }
+
+var errResetClosed = fmt.Errorf("sqlite: reset: %w", lido.ErrClosed)
 
 // rewind resets the engine's statement and begins a new run; the caller sets the
 // phase. It returns the mistake that no Step has returned, or else what
@@ -398,6 +448,12 @@ func (s *Stmt) rewind() (err error) {
 		err = s.err
 	}
 	s.err, s.reported = nil, false
+	if misused := s.misused.Load(); misused != nil {
+		s.misused.Store(nil)
+		if err == nil {
+			err = *misused
+		}
+	}
 	s.block, s.blockUsed = nil, 0
 	s.run++
 	s.rows, s.boundCount = 0, 0
@@ -444,6 +500,23 @@ func (s *Stmt) endWrite() (err error) {
 // A write outside a transaction that was not stepped to its end is committed
 // here; the error says if that failed.
 func (s *Stmt) Close() error {
+	c := s.conn
+	if c == nil {
+		return nil
+	}
+	if !c.take() {
+		return c.usedTwice("close a statement")
+	}
+	err := s.close()
+	c.give()
+	return err
+}
+
+// Open reports whether the statement is handed out: Close was not called, or met
+// a call of another goroutine.
+func (s *Stmt) Open() bool { return s.phase != closed }
+
+func (s *Stmt) close() error {
 	if s.phase == closed {
 		return nil
 	}
@@ -471,8 +544,8 @@ func (s *Stmt) finalize() {
 	lib.Xsqlite3_finalize(s.conn.tls, s.stmt)
 	s.stmt = 0
 	s.freeArena()
-	if s.conn.stepped == s {
-		s.conn.stepped = nil
+	if s.conn.stepped.Get() == s {
+		s.conn.stepped.Set(nil)
 	}
 }
 

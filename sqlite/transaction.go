@@ -53,8 +53,12 @@ func (c *Conn) Rollback() error {
 // ROLLBACK TO) in the way of Begin and Commit: never interrupted half way. The
 // statement is kept prepared, so there should be few different texts.
 func (c *Conn) Control(ctx context.Context, sql string) error {
+	if !c.take() {
+		return c.usedTwice(sql)
+	}
+	defer c.give()
 	s := c.controls[sql]
-	err := c.control(ctx, &s, sql)
+	err := c.controlHere(ctx, &s, sql)
 	if s != nil && c.controls[sql] == nil {
 		if c.controls == nil {
 			c.controls = make(map[string]*Stmt)
@@ -64,10 +68,18 @@ func (c *Conn) Control(ctx context.Context, sql string) error {
 	return err
 }
 
-// control runs sql from a statement that is kept in *kept. While the progress
+func (c *Conn) control(ctx context.Context, kept **Stmt, sql string) error {
+	if !c.take() {
+		return c.usedTwice(sql)
+	}
+	defer c.give()
+	return c.controlHere(ctx, kept, sql)
+}
+
+// controlHere runs sql from a statement that is kept in *kept. While the progress
 // handler is armed the engine answers COMMIT and its kin with INTERRUPT and
 // leaves the transaction open, so it is off here.
-func (c *Conn) control(ctx context.Context, kept **Stmt, sql string) (err error) {
+func (c *Conn) controlHere(ctx context.Context, kept **Stmt, sql string) (err error) {
 	if err := c.alive(); err != nil {
 		return err
 	}
