@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/sqlite"
 )
 
 var (
@@ -41,6 +42,7 @@ const (
 	remedyWAL        = "another program has changed the -wal file under this one: stop the program, keep a copy of the database with its -wal and -shm files, and restore the last verified backup; find out what touched the files"
 	remedyMoved      = "put the file back under its name, or restart the program; writes made meanwhile are in the file that was moved away, so keep it"
 	remedyDisk       = "look for disk errors in the kernel's log, and move the database to a healthy disk"
+	remedyTemp       = "set SQLITE_TMPDIR to a folder that this user can write to, and restart the program"
 	remedyFull       = "free space on the database's file system; writes fail until there is some"
 	remedyOpen       = "check that the file and its folder exist, that this user may read and write both, and that the process has not run out of file descriptors"
 	remedyBusy       = "find the program or the transaction that holds the lock; a shell with an open transaction is the usual one"
@@ -60,6 +62,8 @@ func remedyFor(err error) string {
 		return remedyFull
 	case errors.Is(err, lido.ErrBusy):
 		return remedyBusy
+	case errors.Is(err, sqlite.ErrTempFolder):
+		return remedyTemp
 	}
 	var e *lido.Error
 	if !errors.As(err, &e) {

@@ -38,6 +38,10 @@ func (c *Conn) fail(ctx context.Context, rc int32, query string) error {
 	}
 	parseConstraint(e)
 	switch e.Code {
+	case lib.SQLITE_IOERR:
+		if noTempFolder(e.Extended) {
+			e.Cause = ErrTempFolder
+		}
 	case lib.SQLITE_TOOBIG:
 		if e.Message == tooBigMessage { // and not a statement that is too long
 			e.Cause = &lengthError{c.maxLength()}
@@ -90,7 +94,9 @@ func checkText(sql string) error {
 // https://www.sqlite.org/rescode.html
 func destroys(e *lido.Error) bool {
 	switch e.Code {
-	case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB, lib.SQLITE_IOERR, lib.SQLITE_PROTOCOL:
+	case lib.SQLITE_IOERR:
+		return !noTempFolder(e.Extended)
+	case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB, lib.SQLITE_PROTOCOL:
 		return true
 	}
 	return e.Extended == lib.SQLITE_READONLY_DBMOVED

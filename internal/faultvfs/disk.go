@@ -40,6 +40,9 @@ const (
 	Main Kind = 1 << iota
 	WAL
 	Journal
+	// Temporary are the files of sorts and the like. Only their Open can fail, and
+	// only by a Rule that names them.
+	Temporary
 	AnyFile Kind = 0
 )
 
@@ -257,6 +260,23 @@ func (d *Disk) setRules(rules []*Armed) {
 		return
 	}
 	d.rules.Store(&rules)
+}
+
+// temporary is consult for the opening of a temporary file by the connection of
+// that thread. It finds the disk by what else the connection has open.
+func temporary(thread uintptr) int32 {
+	disks.RLock()
+	defer disks.RUnlock()
+	for _, d := range disks.byPath {
+		d.mu.Lock()
+		_, mine := d.conns[thread]
+		d.mu.Unlock()
+		if rules := d.rules.Load(); mine && rules != nil && slices.ContainsFunc(*rules, func(a *Armed) bool { return a.Files&Temporary != 0 }) {
+			code, _ := d.consult(Call{Op: Open, File: Temporary})
+			return code
+		}
+	}
+	return 0
 }
 
 // consult counts a call and asks the rules. It returns the code to answer with,

@@ -101,6 +101,11 @@ func vfsOpen(tls *libc.TLS, own, name, at uintptr, flags int32, outFlags uintptr
 	h := (*handle)(vfs.Pointer(at))
 	*h = handle{} // no methods: the engine does not close what failed to open
 	f := newFile(tls, name, flags, at+handleBytes)
+	if f.disk == nil && flags&(lib.SQLITE_OPEN_MAIN_DB|lib.SQLITE_OPEN_WAL|lib.SQLITE_OPEN_MAIN_JOURNAL) == 0 {
+		if code := temporary(f.thread); code != 0 {
+			return code
+		}
+	}
 	if code, _ := f.before(Call{Op: Open}); code != 0 {
 		return code
 	}
