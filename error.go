@@ -30,6 +30,10 @@ var (
 	ErrNested = errors.New("call on the database from inside its own closure; use the closure's handle")
 	// ErrClosed: the pool, transaction or statement has ended.
 	ErrClosed = errors.New("closed")
+	// ErrUnavailable: no connection to the database could be opened, or its file
+	// was truncated. Another call will fail too, until the reason in the message
+	// is mended.
+	ErrUnavailable = errors.New("the database cannot be opened")
 	// ErrReadersExhausted: a call waited for a reader in vain, while statements
 	// that are not closed (of iterators, mostly) hold every one of them. A loop
 	// whose body queries as well belongs inside Read.

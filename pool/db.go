@@ -24,13 +24,18 @@ import (
 // DB is one database file with one writer and a few readers. It implements
 // lido.Database, and all its methods are safe for concurrent use.
 type DB struct {
-	path    string // what it is called
-	name    string // what the engine opens
-	memory  bool   // it is in memory
-	cfg     Config
-	around  surroundings
-	opened  bool        // the first connection has been opened
-	file    fs.FileInfo // what that has opened; nil in memory
+	path   string // what it is called
+	name   string // what the engine opens
+	memory bool   // it is in memory
+	cfg    Config
+	around surroundings
+	opened bool        // the first connection has been opened
+	file   fs.FileInfo // what that has opened; nil in memory
+
+	start        time.Time
+	looked       atomic.Int64  // when the size of the file was looked at, after start
+	emptiedEvery time.Duration // how often to look
+
 	readers *Pool[*sqlite.Conn]
 	writer  *Pool[*sqlite.Conn] // nil if read-only
 	hadWAL  bool                // there was a -wal file before Open
@@ -117,6 +122,7 @@ func open(ctx context.Context, path string, cfg Config, around surroundings) (*D
 		return nil, fmt.Errorf("pool: config: Exclusive is set, which SQLite does not offer on %s", runtime.GOOS)
 	}
 	db := &DB{cfg: cfg, around: around, trace: tracersOf(cfg.Tracer), done: make(chan struct{}), closeTurn: make(chan struct{}, 1), seam: seam.From(ctx)}
+	db.start, db.emptiedEvery = time.Now(), emptiedEvery
 	db.checkpoints.turn = make(chan struct{}, 1)
 	db.news.patience = newsPatience
 	if err := db.locate(path); err != nil {
@@ -587,6 +593,9 @@ func (db *DB) acquire(ctx context.Context, p *Pool[*sqlite.Conn], q *lido.Query)
 	case p == db.readers:
 		db.checkpointer.admit(ctx)
 	case q != checkpointing:
+		if err := db.lookForEmptied(); err != nil {
+			return nil, err
+		}
 		if err := db.checkpointer.waitUntilShort(ctx); err != nil {
 			return nil, err
 		}

@@ -66,3 +66,7 @@ func WaitsForAGap(db *DB) bool { return db.checkpointer.gate.Load() != nil }
 
 // NextRoom is at how many frames the checkpointer of db makes room next.
 func NextRoom(db *DB) int64 { return db.checkpointer.long.Load() }
+
+// AlwaysLookForEmptied has each use of the writer of db look at the size of the
+// file.
+func AlwaysLookForEmptied(db *DB) { db.emptiedEvery = 0 }

@@ -207,6 +207,9 @@ func (db *DB) checkIdentity() error {
 	if err != nil {
 		return fmt.Errorf("pool: %s was moved or removed while it was open: put it back, or restart the program: %w", db.path, err)
 	}
+	if err := db.checkEmptied(now); err != nil {
+		return err
+	}
 	if !os.SameFile(db.file, now) {
 		return fmt.Errorf("pool: %s was replaced while it was open; the program has the earlier file: put that back, or restart the program", db.path)
 	}

@@ -339,6 +339,9 @@ type openFailedError struct {
 func (e *openFailedError) Error() string { return "pool: open " + e.name + ": " + e.err.Error() }
 func (e *openFailedError) Unwrap() error { return e.err }
 
+// Is finds lido.ErrUnavailable.
+func (e *openFailedError) Is(target error) bool { return target == lido.ErrUnavailable }
+
 // construct opens a resource for puddle, on a goroutine of puddle's or that of
 // the maintenance.
 func (p *Pool[R]) construct(ctx context.Context) (*Resource[R], error) {

@@ -198,7 +198,7 @@ func (s *recorded) runOn(ctx context.Context, c *sqlite.Conn, maxRows int) error
 	s.rows, s.head, s.columns = s.rows[:0], nil, 0
 	inner, err := prepare(ctx, c, s.query.SQL, s.once)
 	if err != nil {
-		return named(s.query, err)
+		return s.db.named(s.query, err)
 	}
 	inner.Query = s.query.Name
 	for i, v := range s.params {

@@ -65,7 +65,7 @@ func (db *DB) prepareReadOn(ctx context.Context, q *lido.Query, once bool, s *st
 	inner, err := prepare(ctx, r.Value(), q.SQL, once)
 	if err != nil {
 		r.Release()
-		return named(q, err)
+		return db.named(q, err)
 	}
 	if !inner.ReadOnly() {
 		_ = inner.Close()

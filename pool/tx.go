@@ -372,7 +372,7 @@ func (t *tx) prepare(ctx context.Context, q *lido.Query) (*stmt, error) {
 	inner, err := t.conn.Prepare(ctx, q.SQL)
 	if err != nil {
 		t.note(err)
-		return nil, named(q, err)
+		return nil, t.db.named(q, err)
 	}
 	inner.Query = q.Name
 	t.prepared++

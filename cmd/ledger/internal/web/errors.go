@@ -86,7 +86,7 @@ func Error(w http.ResponseWriter, status int, code, message string) {
 // turn out to have succeeded.
 func temporary(err error) bool {
 	for _, known := range []error{
-		lido.ErrClosed, lido.ErrBusy, lido.ErrFull, lido.ErrInterrupted, lido.ErrCommitUnknown, lido.ErrGroupAborted,
+		lido.ErrClosed, lido.ErrUnavailable, lido.ErrBusy, lido.ErrFull, lido.ErrInterrupted, lido.ErrCommitUnknown, lido.ErrGroupAborted,
 		context.DeadlineExceeded,
 	} {
 		if errors.Is(err, known) {
