@@ -133,7 +133,9 @@ func open(ctx context.Context, path string, cfg Config, around surroundings) (*D
 	if err := db.claim(); err != nil {
 		return nil, err
 	}
-	db.hadWAL = db.hasWAL()
+	if db.hadWAL = db.hasWAL(); db.hadWAL {
+		db.examineWAL()
+	}
 	if err := db.open(ctx); err != nil {
 		// The caller's context may be what failed; closing must go on.
 		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)

@@ -86,7 +86,7 @@ pages, rows, WAL, disk, folder and times. Nothing is changed. The exit status is
 func (d *doctor) examine(ctx context.Context) []finding {
 	// The header comes first: closing a descriptor of the file would drop the
 	// locks that this process gets on it later.
-	found := []finding{checkHeader(d.db), checkFilesystem(d.db), checkPermissions(d.db)}
+	found := []finding{checkHeader(d.db), checkWAL(d.db), checkFilesystem(d.db), checkPermissions(d.db)}
 	if found[0].Status == statusFail {
 		return found
 	}

@@ -27,6 +27,12 @@ func checkHeader(path string) finding {
 		}
 		return f
 	}
+	if wal, err := os.Stat(path + "-wal"); size == 0 && err == nil && wal.Size() > 0 {
+		// The first page is in the file before there is a WAL.
+		f.Status, f.Found = statusFail, "truncated to 0 bytes: a -wal file with pages lies beside it"
+		f.Remedy = "stop the program that uses it, keep a copy of the -wal file, and restore the last verified backup: lido restore"
+		return f
+	}
 	if size == 0 {
 		f.Found = "empty: a database without tables"
 		return f
