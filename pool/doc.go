@@ -74,6 +74,14 @@
 // the commit, which at SynchronousFull is a wait for the disk; a caller that
 // nobody waits beside pays and gets what it would without.
 //
+// The handle of a transaction belongs to one goroutine at a time. Two calls at
+// once are a mistake: the second fails with lido.ErrConcurrentUse, which names
+// where the transaction was begun and where the call came from, the first
+// goroutine gets it at its next call, and nothing of the transaction is
+// committed. A goroutine must have ended its calls when the closure returns: one
+// that has not is interrupted and waited for, with the same error. Give each goroutine a
+// transaction of its own, or have one make the calls.
+//
 // # Durability
 //
 // [Synchronous] says what the levels promise, Config.Synchronous sets the
@@ -182,7 +190,22 @@
 //
 // Once it is open, a file that was moved, removed or replaced gets no further
 // connections; those that are open stay on the file they have. Health's
-// file_identity check finds out sooner.
+// file_identity check finds out sooner. A file that was truncated to 0 bytes,
+// which the engine would take for a new database, gets no further connections
+// and, within a second, no further writes.
+//
+// A -wal file that a bit was flipped in is used up to the damaged frame: that is
+// SQLite's rule, and commits behind it are gone. Open logs how many there are
+// before the engine reads the file, and "lido doctor" says it without changing
+// anything. Damage to the last commit looks like one that was cut off.
+//
+// No part of a program may open and close the database file, -wal or -shm
+// itself while the pool has them open, not even to copy or hash them: closing
+// any descriptor drops the locks that the process holds on that file. Linux
+// keeps those of the database file apart, but none keeps those of -shm, and
+// beside other processes the database is then corrupted.
+//
+// https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
 //
 // Nothing ties a WAL to its database. A -wal file of another database that was
 // put beside this one is taken for its own, and replaces what is in it: remove

@@ -7,7 +7,20 @@
 // (one writer, many readers, transactions as closures) are package pool's.
 //
 // A [Conn] and everything made from it belong to one goroutine at a time. The
-// exception is [Conn.Interrupt], which any goroutine may call.
+// exception is [Conn.Interrupt], which any goroutine may call. A call that meets
+// another goroutine's in the engine fails with lido.ErrConcurrentUse, which names
+// the place of the call and the statement that was stepped last. A [Stmt] that
+// two goroutines share is not found out so where their calls alternate: one then
+// runs with what the other has bound.
+//
+// # Temporary files
+//
+// A large sort, CREATE INDEX, VACUUM and some writes need a temporary file.
+// Where the engine finds no folder for one, as in a container that has no /tmp,
+// the statement fails with [ErrTempFolder], is undone, and the connection stays. Set
+// the environment variable SQLITE_TMPDIR, or PRAGMA temp_store=MEMORY.
+//
+// https://www.sqlite.org/tempfiles.html
 //
 // # Cancellation
 //
