@@ -330,6 +330,37 @@ func TestConcurrentUse_byManyGoroutinesNeverCrashes(t *testing.T) {
 	works(t, db, want)
 }
 
+// A panic of the caller's making leaves nothing entered: the transaction ends, and
+// its connection goes on.
+func TestConcurrentUse_isNotSaidAfterAPanic(t *testing.T) {
+	db := openDB(t, pool.Config{})
+	var none context.Context
+	for name, use := range map[string]func(ctx context.Context, tx lido.Tx){
+		"Prepare":   func(_ context.Context, tx lido.Tx) { _, _ = tx.PrepareWrite(none, returnItem) },
+		"Savepoint": func(_ context.Context, tx lido.Tx) { _ = tx.Savepoint(none, nil) },
+		"in a savepoint": func(ctx context.Context, tx lido.Tx) {
+			_ = tx.Savepoint(ctx, func(context.Context, lido.Tx) error { panic("boom") })
+		},
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			_ = db.Write(t.Context(), func(ctx context.Context, tx lido.Tx) error { use(ctx, tx); return nil })
+		}()
+	}
+	if err := db.WithReader(t.Context(), func(_ context.Context, c *sqlite.Conn) error {
+		defer func() { _ = recover() }()
+		_, err := c.Prepare(none, "SELECT 1")
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	works(t, db, 0)
+}
+
 // Two goroutines close one statement: its reader is given back once.
 func TestConcurrentUse_ofAStatementOutsideTransactions(t *testing.T) {
 	db, g := openGated(t)

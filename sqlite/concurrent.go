@@ -24,6 +24,13 @@ func (c *Conn) give() {
 	}
 }
 
+// leave is give for a call that may have been made by one that has entered.
+func (c *Conn) leave(entered bool) {
+	if !entered {
+		c.use.Leave()
+	}
+}
+
 // LenderGuards is for the lender of the connection. While it is on, the lender
 // sees to it itself that there is one call at a time, as in a transaction whose
 // own state needs that too.

@@ -367,7 +367,7 @@ func queryOne[T any](ctx context.Context, c *Conn, sql string, column func(*Stmt
 	if err != nil {
 		return v, err
 	}
-	row, err := s.step()
+	row, err := s.step(true)
 	switch {
 	case err != nil:
 	case !row:
@@ -376,7 +376,7 @@ func queryOne[T any](ctx context.Context, c *Conn, sql string, column func(*Stmt
 		v = column(s, 0)
 		// To the end, where a write commits.
 		for row && err == nil && !s.readOnly {
-			row, err = s.step()
+			row, err = s.step(true)
 		}
 	}
 	if closeErr := s.close(); err == nil {

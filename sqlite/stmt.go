@@ -100,9 +100,8 @@ func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 	if !c.take() {
 		return nil, c.usedTwice("prepare")
 	}
-	s, err := c.prepare(ctx, sql, true)
-	c.give()
-	return s, err
+	defer c.give() // also if ctx is nil
+	return c.prepare(ctx, sql, true)
 }
 
 // PrepareOnce is Prepare for a text that may never come again, as one that has
@@ -113,9 +112,8 @@ func (c *Conn) PrepareOnce(ctx context.Context, sql string) (*Stmt, error) {
 	if !c.take() {
 		return nil, c.usedTwice("prepare")
 	}
-	s, err := c.prepare(ctx, sql, false)
-	c.give()
-	return s, err
+	defer c.give()
+	return c.prepare(ctx, sql, false)
 }
 
 func (c *Conn) prepare(ctx context.Context, sql string, keep bool) (*Stmt, error) {
@@ -246,37 +244,29 @@ func (s *Stmt) ParamIndex(name string) int {
 // Step runs the statement up to its next row and reports whether there is one.
 //
 // https://www.sqlite.org/c3ref/step.html
-func (s *Stmt) Step() (row bool, err error) {
-	c := s.conn
-	if c == nil {
-		return false, errStepClosed
-	}
-	if c.quiet {
-		return s.step()
-	}
-	if !c.use.Enter() {
-		return false, c.usedTwice("step")
-	}
-	row, err = s.step()
-	c.use.Leave()
-	return row, err
-}
+func (s *Stmt) Step() (row bool, err error) { return s.step(false) }
 
 var errStepClosed = fmt.Errorf("sqlite: step: %w", lido.ErrClosed)
 
-// step is Step for a caller that has entered the connection.
-func (s *Stmt) step() (row bool, err error) {
+// step is Step, for a caller that may have entered the connection.
+func (s *Stmt) step(entered bool) (row bool, err error) {
 	c := s.conn
-	if misused := s.misused.Load(); misused != nil {
-		return false, *misused
+	if c == nil || s.ctx == nil {
+		return false, errStepClosed
 	}
-	if s.err != nil || s.phase != ready && s.phase != running || c.faulted || c.interrupted.Load() {
+	gone := s.ctx.Err() != nil
+	entered = entered || c.quiet
+	if !entered && !c.use.Enter() {
+		return false, c.usedTwice("step")
+	}
+	if s.err != nil || s.phase != ready && s.phase != running || c.faulted || c.interrupted.Load() || s.misused.Load() != nil {
 		if err, stop := s.unsteppable(); stop {
+			c.leave(entered)
 			return false, err
 		}
 	}
-	gone := s.ctx.Err() != nil
 	if gone && (s.phase != running || s.readOnly) {
+		c.leave(entered)
 		return false, ended.Err(s.ctx)
 	}
 	if s.readOnly || !c.writesShielded {
@@ -315,6 +305,7 @@ func (s *Stmt) step() (row bool, err error) {
 	case lib.SQLITE_ROW:
 		s.phase = running
 		s.rows++
+		c.leave(entered)
 		return true, nil
 	case lib.SQLITE_DONE:
 		s.phase = finished
@@ -329,6 +320,7 @@ func (s *Stmt) step() (row bool, err error) {
 		if s.watched && c.onEnding != nil {
 			c.ranTo(&s.effects, nil, s.total)
 		}
+		c.leave(entered)
 		return false, nil
 	}
 	err = c.fail(s.ctx, rc, s.Query)
@@ -338,6 +330,7 @@ func (s *Stmt) step() (row bool, err error) {
 	if s.watched && c.onEnding != nil {
 		c.ranTo(&s.effects, err, s.total)
 	}
+	c.leave(entered)
 	return false, err
 }
 
@@ -355,6 +348,8 @@ func (c *Conn) step(stmt uintptr) int32 {
 func (s *Stmt) unsteppable() (err error, stop bool) {
 	c := s.conn
 	switch {
+	case s.misused.Load() != nil:
+		return *s.misused.Load(), true
 	case s.err != nil:
 		s.reported = true
 		return s.err, true
@@ -507,9 +502,8 @@ func (s *Stmt) Close() error {
 	if !c.take() {
 		return c.usedTwice("close a statement")
 	}
-	err := s.close()
-	c.give()
-	return err
+	defer c.give()
+	return s.close()
 }
 
 // Open reports whether the statement is handed out: Close was not called, or met
