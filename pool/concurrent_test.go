@@ -270,8 +270,8 @@ func TestConcurrentUse_ofASavepointThatOutlivesTheClosure(t *testing.T) {
 	works(t, db, 0)
 }
 
-// A tx that many goroutines use as fast as they can: what is committed is what
-// they were told, all of it or nothing.
+// A tx that many goroutines use as fast as they can: a commit holds every
+// row that they wrote, or there is none.
 func TestConcurrentUse_byManyGoroutinesNeverCrashes(t *testing.T) {
 	db := openDB(t, pool.Config{})
 	rounds, goroutines := 60, 8

@@ -480,28 +480,6 @@ func (db *DB) takeCloseTurn(ctx context.Context) error {
 	return nil
 }
 
-func (db *DB) hasWAL() bool {
-	_, err := os.Lstat(db.path + "-wal")
-	return !db.memory && !errors.Is(err, fs.ErrNotExist)
-}
-
-// removeWAL opens and closes the file once more if a WAL is left that was not
-// there before, or that a writer of this pool has used: the writer may have been
-// closed for idleness long before the last reader, and readers make a WAL but
-// cannot remove it.
-func (db *DB) removeWAL(ctx context.Context) error {
-	wrote := db.writer != nil && db.writer.Stat().Created > 0
-	if db.hadWAL && !wrote || !db.hasWAL() {
-		return nil
-	}
-	c, err := sqlite.Open(seam.With(context.WithoutCancel(ctx), db.seam), db.path, sqlite.Options{BusyTimeout: time.Second})
-	if err != nil {
-		// Somebody removed or damaged the file, or it may only be read.
-		return nil
-	}
-	return c.Close()
-}
-
 // OpenConn opens a read-only connection of its own, with the readers' settings
 // and outside their number: for probes and backups. The caller closes it: Close
 // does not, and keeps neither waiting nor silent about one that is still open.

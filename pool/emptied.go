@@ -48,8 +48,8 @@ func (db *DB) emptied() error {
 }
 
 func (db *DB) checkEmptied(now fs.FileInfo) error {
-	if db.file.Size() == 0 || now.Size() > 0 {
-		return nil
+	if db.file.Size() == 0 || now.Size() > 0 || !os.SameFile(db.file, now) {
+		return nil // or replaced, which checkIdentity finds
 	}
 	return fmt.Errorf("pool: %s was truncated to 0 bytes by another program while it was open: stop the program, keep a copy of -wal as evidence, and restore the last verified backup: %w: %w", db.path, lido.ErrUnavailable, lido.ErrCorrupt)
 }

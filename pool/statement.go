@@ -158,10 +158,11 @@ func (s *stmt) Close() error {
 	if s.tx == nil {
 		return s.closeOwn()
 	}
-	if s.Stmt == closedStmt {
-		return nil
+	err := s.enterAndClose()
+	if s.trace != nil && s.Stmt == closedStmt {
+		s.endTrace(err)
 	}
-	return s.enterAndClose()
+	return err
 }
 
 // closeOwn closes a statement outside a transaction. Of several calls the one that
@@ -189,18 +190,17 @@ func (s *stmt) closeOwn() error {
 // has closed it or is about to.
 func (s *stmt) enterAndClose() error {
 	t := s.tx
+	if s.Stmt == closedStmt {
+		return nil
+	}
 	if !t.fate.use.Enter() {
 		if t.fate.use.Over() {
 			return nil
 		}
 		return t.refused()
 	}
-	err := func() error {
-		defer t.fate.use.Leave()
-		return s.closeInTx()
-	}()
-	s.endTrace(err)
-	return err
+	defer t.fate.use.Leave()
+	return s.closeInTx()
 }
 
 // endTrace tells the tracer, which may do what it likes: nothing is entered.

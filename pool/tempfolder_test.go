@@ -21,7 +21,7 @@ import (
 const extGetTempPath = 10 | 25<<8
 
 // A container without a folder that the program can write to: what needs a
-// temporary file fails with an error that says what is missing, what fails is
+// temporary file fails with an error that names the folder, the statement is
 // undone, and no connection is lost.
 func TestTempFolder_missingIsNamedAndCostsNothing(t *testing.T) {
 	disk := faultvfs.NewDisk()

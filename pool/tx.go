@@ -38,8 +38,8 @@ type tx struct {
 // fate is what has become of a transaction.
 type fate struct {
 	// use is entered by each call in the transaction, and over when the closure has
-	// returned. What follows, and the fields of tx, belong to who has entered it;
-	// misuse is set by who could not.
+	// returned. What follows, and the fields of tx, belong to the call that has entered it;
+	// misuse is set by a call that could not.
 	use    inuse.Flag
 	misuse atomic.Pointer[error]
 	nested int // savepoints that are open

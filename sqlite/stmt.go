@@ -97,11 +97,10 @@ const (
 // Beside a call of another goroutine it fails with lido.ErrConcurrentUse, as all
 // methods do that enter the engine.
 func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
-	if !c.take() {
-		return nil, c.usedTwice("prepare")
+	if c.quiet {
+		return c.prepare(ctx, sql, true)
 	}
-	defer c.give() // also if ctx is nil
-	return c.prepare(ctx, sql, true)
+	return c.enterAndPrepare(ctx, sql, true)
 }
 
 // PrepareOnce is Prepare for a text that may never come again, as one that has
@@ -109,11 +108,15 @@ func (c *Conn) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 // keep it costs a text that comes once a third of its time, and another
 // statement its place.
 func (c *Conn) PrepareOnce(ctx context.Context, sql string) (*Stmt, error) {
+	return c.enterAndPrepare(ctx, sql, false)
+}
+
+func (c *Conn) enterAndPrepare(ctx context.Context, sql string, keep bool) (*Stmt, error) {
 	if !c.take() {
 		return nil, c.usedTwice("prepare")
 	}
-	defer c.give()
-	return c.prepare(ctx, sql, false)
+	defer c.give() // also if ctx is nil
+	return c.prepare(ctx, sql, keep)
 }
 
 func (c *Conn) prepare(ctx context.Context, sql string, keep bool) (*Stmt, error) {
@@ -502,8 +505,9 @@ func (s *Stmt) Close() error {
 	if !c.take() {
 		return c.usedTwice("close a statement")
 	}
-	defer c.give()
-	return s.close()
+	err := s.close() // which ends what it does even if the engine is lost
+	c.give()
+	return err
 }
 
 // Open reports whether the statement is handed out: Close was not called, or met

@@ -8,7 +8,7 @@ import (
 
 // ErrTempFolder is the cause of an error of a statement that needed a temporary
 // file, for a sort, an index or VACUUM, where the engine has found no folder for
-// one. Nothing of the statement was applied, and the connection is as good as before.
+// one. Nothing of the statement was applied, and the connection stays sound.
 //
 // https://www.sqlite.org/tempfiles.html#temporary_file_storage_locations
 var ErrTempFolder = errors.New("no folder for temporary files: none of SQLITE_TMPDIR, TMPDIR, /var/tmp, /usr/tmp, /tmp and the working folder can be written to; " +

@@ -13,7 +13,7 @@ import (
 )
 
 // database/sql lets one call at a time into a transaction, so goroutines may
-// share one; what is committed is all that they did.
+// share one; the commit holds all their rows.
 func TestConcurrentUse_ofATxOfDatabaseSQLIsSerialised(t *testing.T) {
 	_, handle := open(t, pool.Config{})
 	exec(t, handle, people)
@@ -55,7 +55,7 @@ func TestConcurrentUse_ofATxOfDatabaseSQLIsSerialised(t *testing.T) {
 	}
 }
 
-// What Raw hands out nobody serialises.
+// Nothing serialises the connection that Raw hands out.
 func TestConcurrentUse_ofARawConnection(t *testing.T) {
 	_, handle := open(t, pool.Config{OnConnect: func(_ context.Context, c *sqlite.Conn) error {
 		return c.CreateFunction("beside", 0, false, func([]sqlite.Value) (any, error) {

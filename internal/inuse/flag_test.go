@@ -7,7 +7,7 @@ import (
 	"github.com/lidodb/lido/internal/inuse"
 )
 
-// A number that is not atomic, changed by who is inside only.
+// A number that is not atomic, changed only by the goroutine that is inside.
 func TestFlag_letsOneInAtATime(t *testing.T) {
 	var f inuse.Flag
 	var what inuse.Pointer[int]

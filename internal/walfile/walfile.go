@@ -93,7 +93,7 @@ func scan(in *bufio.Reader, header [headerBytes]byte) (d *Damage, err error) {
 		if _, err := io.ReadFull(in, frame); err != nil {
 			return d, ignoreEnd(err)
 		}
-		if at == headerBytes && !whole { // the salt may be what is damaged
+		if at == headerBytes && !whole { // the damage may be in the salt
 			copy(salt, frame[8:16])
 		}
 		stored, isSound := before.check(order, frame, salt)

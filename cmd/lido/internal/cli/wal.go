@@ -8,7 +8,7 @@ import (
 )
 
 // checkWAL looks for damage in the -wal file, without the engine, which leaves
-// out what is behind a damaged frame and says nothing.
+// out the commits behind a damaged frame and says nothing.
 func checkWAL(path string) finding {
 	f := finding{Check: "wal_file", Status: statusOK, Found: "no commit is behind a damaged frame"}
 	if real, err := filepath.EvalSymlinks(path); err == nil {
