@@ -27,6 +27,9 @@ var configurations = []string{".", "fromsqlc/before", "fromsqlc/after"}
 var generated = []string{"authors/db", "booktest/db", "ondeck/db", "fromsqlc/before/db", "fromsqlc/after/db"}
 
 func TestTheGeneratedCodeIsWhatTheConfigurationsGive(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs sqlc, which takes minutes to compile")
+	}
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(".")); err != nil {
 		t.Fatal(err)

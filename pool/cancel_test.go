@@ -323,7 +323,7 @@ func everyConnectionWorks(t *testing.T, db *pool.DB) {
 	if s := db.Stat(); s.Readers.InUse != 0 || s.Writer.InUse != 0 || s.Readers.Waiting != 0 || s.Writer.Waiting != 0 || s.Queued != 0 {
 		t.Errorf("after the last call: %+v", s)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for range db.Config().MaxReaders {
 		c, err := db.AcquireReader(ctx)

@@ -47,7 +47,7 @@ func openDBAt(t testing.TB, path string, cfg pool.Config) *pool.DB {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := db.Close(ctx); err != nil {
 			t.Error(err)

@@ -194,7 +194,7 @@ func runPlan(t *testing.T, template []byte, plan faultPlan) (res faultRun) {
 			res.wrong = append(res.wrong, fmt.Sprintf("held or queued afterwards: %+v", s))
 		}
 		res.wrong = append(res.wrong, afterKill(t, dir, path, b)...)
-		closeCtx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		closeCtx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		if err := db.Close(closeCtx); err != nil && (armed.Fired() == 0 || errors.Is(err, context.DeadlineExceeded)) {
 			res.wrong = append(res.wrong, fmt.Sprintf("Close: %v", err))
 		}
@@ -272,7 +272,7 @@ var large = strings.Repeat("x", 6000)
 // what a kill at that moment would leave: after a failure, before the next write
 // covers its traces.
 func work(ctx context.Context, db *pool.DB, b *books, killed func() []string) (wrong []string) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	look := func() {
 		if found, err := names(ctx, db); err == nil {

@@ -20,7 +20,7 @@ import (
 //	  steps it: would wait for the writer
 func TestAWriteFromInsideAClosureWithTheWriterIsErrNestedUnderAnyContext(t *testing.T) {
 	db, other := openDB(t, pool.Config{}), openDB(t, pool.Config{})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var outside lido.Stmt
 	try := func() {

@@ -277,7 +277,7 @@ func TestOnCommitMayUseTheDatabase(t *testing.T) {
 					if err != nil || !slices.Equal(heard, []int64{2, 2}) {
 						t.Error(heard, err)
 					}
-				case <-time.After(30 * time.Second):
+				case <-time.After(2 * time.Minute):
 					t.Fatal("the write waits for itself")
 				}
 			})
@@ -299,7 +299,7 @@ func TestOnCommitMayCloseTheDatabase(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("Close waits for its own caller")
 	}
 	if err := run(t.Context(), db, insertItem, "b"); !errors.Is(err, lido.ErrClosed) {

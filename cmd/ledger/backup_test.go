@@ -317,7 +317,7 @@ func loadSample(t *testing.T, books *book.Book) {
 
 func closeDB(t *testing.T, db *pool.DB) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := db.Close(ctx); err != nil {
 		t.Error(err)

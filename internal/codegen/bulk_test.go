@@ -338,15 +338,15 @@ SELECT sqlc.embed(a), sqlc.embed(b) FROM a LEFT JOIN b ON b.id = a.b_id WHERE a.
 -- name: Drop :batchexec
 DELETE FROM a WHERE id IN (sqlc.slice(ids));
 `}
-	for _, options := range []map[string]any{{}, {"strict_types": true}, {"emit_methods_with_db_argument": true, "wrap_errors": true, "emit_interface": true}, {"emit_result_struct_pointers": true, "query_parameter_limit": 0}} {
-		p := newProject(t, files)
-		p.options = options
-		text := p.mustGenerate(t)["query.sql.go"]
+	for _, p := range newProject(t, files).mustGenerateEach(t, map[string]any{}, map[string]any{"strict_types": true},
+		map[string]any{"emit_methods_with_db_argument": true, "wrap_errors": true, "emit_interface": true},
+		map[string]any{"emit_result_struct_pointers": true, "query_parameter_limit": 0}) {
+		text := p.output(t)["query.sql.go"]
 		if !strings.Contains(text, "lido.BindSlice(stmt, 1, arg") {
-			t.Errorf("%v:\n%s", options, text)
+			t.Errorf("%v:\n%s", p.options, text)
 		}
 		for _, e := range typeCheck(t, filepath.Join(p.dir, "gen")) {
-			t.Errorf("%v: %s", options, e)
+			t.Errorf("%v: %s", p.options, e)
 		}
 	}
 }

@@ -1,65 +1,54 @@
 package codegen_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
 
-	"github.com/lidodb/lido/internal/codegen"
+	"github.com/lidodb/lido/internal/codegen/gentest"
 )
 
 // The test binary is also the plugin that sqlc starts.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == codegen.Method {
-		os.Exit(codegen.RunPlugin(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-	}
+	gentest.Plugin()
 	goleak.VerifyTestMain(m)
 }
 
 // root is the folder of go.mod, as seen from this package.
 var root = filepath.Join("..", "..")
 
-// sqlcBinary is sqlc as "go generate" builds it: from go.mod, without cgo, into
-// bin/. Linked into the tests it would be built with them, race detector, cgo
-// and all. The first build takes some minutes.
-var sqlcBinary = sync.OnceValues(func() (string, error) {
-	cmd := exec.Command("go", "run", "./internal/generate", "version")
-	cmd.Dir = root
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build sqlc: %w\n%s", err, out)
-	}
-	lines := strings.Fields(string(out))
-	name := "sqlc-" + lines[len(lines)-1]
-	if runtime.GOOS == "windows" {
-		name += ".exe"
-	}
-	return filepath.Abs(filepath.Join(root, "bin", name))
-})
-
-// sqlc runs sqlc in dir and returns what it complained about.
-func sqlc(t testing.TB, dir string, args ...string) (stderr string, ok bool) {
+// sqlc runs "sqlc generate" in dir and returns what it complained about.
+func sqlc(t testing.TB, dir string) (stderr string, ok bool) {
 	t.Helper()
-	path, err := sqlcBinary()
+	return complaint(t, dir, func() error { return gentest.Run(t.Context(), dir) })
+}
+
+// refusal is sqlc for a project that it is expected to refuse.
+func refusal(t testing.TB, dir string) (stderr string, ok bool) {
+	t.Helper()
+	return complaint(t, dir, func() error { return gentest.RunAlone(t.Context(), dir) })
+}
+
+func complaint(t testing.TB, dir string, run func() error) (stderr string, ok bool) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("runs sqlc, which takes minutes to compile")
+	}
+	err := run()
+	var refused *gentest.Refusal
+	if errors.As(err, &refused) {
+		return refused.Stderr, false
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), path, args...)
-	cmd.Dir = dir
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	err = cmd.Run()
-	return errs.String(), err == nil
+	return "", true
 }
 
 // project is a folder with a schema, queries and a configuration.
@@ -146,6 +135,12 @@ func below(folder string, paths any) any {
 // configure writes a configuration into dir and runs sqlc on it.
 func configure(t testing.TB, dir, command string, entries ...map[string]any) (stderr string, ok bool) {
 	t.Helper()
+	writeConfig(t, dir, command, entries...)
+	return sqlc(t, dir)
+}
+
+func writeConfig(t testing.TB, dir, command string, entries ...map[string]any) {
+	t.Helper()
 	if command == "" {
 		self, err := os.Executable()
 		if err != nil {
@@ -162,7 +157,6 @@ func configure(t testing.TB, dir, command string, entries ...map[string]any) (st
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "sqlc.json"), string(data))
-	return sqlc(t, dir, "generate")
 }
 
 // mustGenerate generates and returns the text of every file, by name.
@@ -172,6 +166,30 @@ func (p *project) mustGenerate(t testing.TB) map[string]string {
 		t.Fatalf("sqlc generate failed:\n%s", stderr)
 	}
 	return p.output(t)
+}
+
+// mustGenerateEach generates with each set of options: sqlc reads the project
+// once. The projects that it returns have the output of one set each.
+func (p *project) mustGenerateEach(t testing.TB, sets ...map[string]any) []*project {
+	t.Helper()
+	var each []*project
+	var outputs []any
+	for i, set := range sets {
+		one := *p
+		one.options = set
+		name := fmt.Sprint("set", i)
+		output := one.entry("")["codegen"].([]any)[0].(map[string]any)
+		output["out"] = filepath.Join(name, "gen")
+		outputs = append(outputs, output)
+		one.dir = filepath.Join(p.dir, name)
+		each = append(each, &one)
+	}
+	entry := p.entry("")
+	entry["codegen"] = outputs
+	if stderr, ok := configure(t, p.dir, p.command, entry); !ok {
+		t.Fatalf("sqlc generate failed:\n%s", stderr)
+	}
+	return each
 }
 
 func (p *project) output(t testing.TB) map[string]string {
@@ -190,7 +208,8 @@ func (p *project) output(t testing.TB) map[string]string {
 // mustFail generates and returns the complaint, which has to hold every want.
 func (p *project) mustFail(t testing.TB, want ...string) string {
 	t.Helper()
-	stderr, ok := p.generate(t)
+	writeConfig(t, p.dir, p.command, p.entry(""))
+	stderr, ok := refusal(t, p.dir)
 	if ok {
 		t.Fatal("sqlc generate succeeded")
 	}

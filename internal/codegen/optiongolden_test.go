@@ -73,24 +73,21 @@ var goldenOptions = map[string]map[string]any{
 }
 
 func TestTheEffectOfEveryOptionIsTheGoldenOne(t *testing.T) {
-	all := t.TempDir()
-	var entries []map[string]any
+	p := newProject(t, nil)
+	for _, file := range []string{"schema.sql", "query.sql"} {
+		write(t, filepath.Join(p.dir, file), read(t, filepath.Join("testdata", "option", file)))
+	}
 	names := slices.Sorted(maps.Keys(goldenOptions))
+	var sets []map[string]any
 	for _, name := range names {
-		p := &project{schema: "schema.sql", queries: "query.sql", options: goldenOptions[name], database: true}
-		for _, file := range []string{"schema.sql", "query.sql"} {
-			write(t, filepath.Join(all, name, file), read(t, filepath.Join("testdata", "option", file)))
-		}
-		entries = append(entries, p.entry(name))
+		sets = append(sets, goldenOptions[name])
 	}
-	if stderr, ok := configure(t, all, "", entries...); !ok {
-		t.Fatal(stderr)
-	}
-	base := outputOf(t, filepath.Join(all, "base", "gen"), "base")
-	for _, name := range names {
+	each := p.mustGenerateEach(t, sets...)
+	base := each[slices.Index(names, "base")].output(t)
+	for i, name := range names {
 		t.Run(name, func(t *testing.T) {
-			files := outputOf(t, filepath.Join(all, name, "gen"), name)
-			for _, e := range typeCheck(t, filepath.Join(all, name, "gen")) {
+			files := each[i].output(t)
+			for _, e := range typeCheck(t, filepath.Join(each[i].dir, "gen")) {
 				t.Errorf("does not compile: %s", e)
 			}
 			var b strings.Builder
@@ -120,18 +117,6 @@ func TestTheEffectOfEveryOptionIsTheGoldenOne(t *testing.T) {
 	if err != nil || len(paths) != len(names)+1 { // and that of the global options
 		t.Errorf("%d golden files for %d options: %v", len(paths), len(names), err)
 	}
-}
-
-// outputOf reads what was generated. The name of the case, which is in the
-// paths, gives way to nothing.
-func outputOf(t *testing.T, dir, name string) map[string]string {
-	t.Helper()
-	p := &project{dir: filepath.Dir(dir)}
-	files := p.output(t)
-	for file, text := range files {
-		files[file] = strings.ReplaceAll(text, name+"/query.sql", "query.sql")
-	}
-	return files
 }
 
 // changes lists the lines that differ between two texts: those that go, with a
@@ -187,24 +172,24 @@ func TestTheGlobalOptionsGoldenComesFirstAndHoldsOverridesAndNames(t *testing.T)
 		t.Fatal(err)
 	}
 	p.options = map[string]any{"overrides": []any{map[string]any{"column": "users.*", "go_type": "string"}}, "rename": map[string]string{"user": "Local"}}
-	run := func(global map[string]any) (string, bool) {
+	run := func(global map[string]any, sqlc func(testing.TB, string) (string, bool)) (string, bool) {
 		write(t, filepath.Join(p.dir, "sqlc.json"), string(must(json.Marshal(map[string]any{
 			"version": "2",
 			"plugins": []any{map[string]any{"name": "lido", "process": map[string]any{"cmd": self}}},
 			"options": map[string]any{"lido": global},
 			"sql":     []any{p.entry("")},
 		}))))
-		return sqlc(t, p.dir, "generate")
+		return sqlc(t, p.dir)
 	}
 	stderr, ok := run(map[string]any{
 		"overrides": []any{map[string]any{"column": "*.id", "go_type": "uint64"}, map[string]any{"db_type": "TEXT", "go_type": "html/template.HTML"}},
 		"rename":    map[string]string{"user": "Account"},
-	})
+	}, sqlc)
 	if !ok {
 		t.Fatal(stderr)
 	}
 	compareGolden(t, filepath.Join("testdata", "option", "global.golden"), p.output(t)["models.go"])
-	if stderr, ok = run(map[string]any{"emit_interface": true}); ok || !strings.Contains(stderr, `global options: there is no option "emit_interface"; did you mean`) {
+	if stderr, ok = run(map[string]any{"emit_interface": true}, refusal); ok || !strings.Contains(stderr, `global options: there is no option "emit_interface"; did you mean`) {
 		t.Errorf("an option that is not global: %s", stderr)
 	}
 }

@@ -89,10 +89,9 @@ func TestStrictTypesKnowWhereNullsComeFrom(t *testing.T) {
 	for i, c := range nullCases {
 		queries.WriteString("-- name: Q" + string(rune('A'+i/26)) + string(rune('a'+i%26)) + " :one\n-- @scan\n" + c.sql + ";\n")
 	}
-	for _, strict := range []bool{true, false} {
-		p := newProject(t, map[string]string{"schema.sql": shelves + "CREATE TABLE codes (code TEXT PRIMARY KEY, name TEXT NOT NULL);\n", "query.sql": queries.String()})
-		p.options = map[string]any{"strict_types": strict}
-		files := p.mustGenerate(t)
+	p := newProject(t, map[string]string{"schema.sql": shelves + "CREATE TABLE codes (code TEXT PRIMARY KEY, name TEXT NOT NULL);\n", "query.sql": queries.String()})
+	for _, p := range p.mustGenerateEach(t, map[string]any{"strict_types": true}, map[string]any{"strict_types": false}) {
+		strict, files := p.options["strict_types"] == true, p.output(t)
 		for i, c := range nullCases {
 			name := "Q" + string(rune('A'+i/26)) + string(rune('a'+i%26))
 			_, rest, _ := strings.Cut(files["query.sql.go"], " "+name+"(ctx context.Context) (")

@@ -31,6 +31,9 @@ type outcome struct {
 }
 
 func TestGeneratedPackagesAreAndDoWhatSqlcsOwnAreAndDo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs sqlc, which takes minutes to compile")
+	}
 	cases := loadCases(t, caseDir(t))
 	dir := t.TempDir()
 	mod, err := gentest.NewModule(dir, otherPackages)

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -42,30 +41,6 @@ var Root = sync.OnceValues(func() (string, error) {
 		dir = parent
 	}
 	return "", err
-})
-
-// SQLC is the path of sqlc as "go generate" builds it: from go.mod, without
-// cgo, into bin/. The first build takes some minutes.
-var SQLC = sync.OnceValues(func() (string, error) {
-	root, err := Root()
-	if err != nil {
-		return "", err
-	}
-	version, err := output(root, "go", "list", "-m", "-f", "{{.Version}}", "github.com/sqlc-dev/sqlc")
-	if err != nil {
-		return "", err
-	}
-	name := "sqlc-" + strings.TrimSpace(version)
-	if runtime.GOOS == "windows" {
-		name += ".exe"
-	}
-	path := filepath.Join(root, "bin", name)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		if _, err := output(root, "go", "run", "./internal/generate", "version"); err != nil {
-			return "", fmt.Errorf("build sqlc: %w", err)
-		}
-	}
-	return path, nil
 })
 
 // environment is that of the go command: without cgo, and without settings of
@@ -138,6 +113,14 @@ func (r *Refusal) Error() string { return "sqlc generate: " + strings.TrimSpace(
 // program as the plugin. One failure holds back every output; the error is
 // then a *Refusal. Each of env is a NAME=value that the plugin sees too.
 func Generate(ctx context.Context, dir string, entries []Entry, env ...string) error {
+	if err := Configure(dir, entries, env...); err != nil {
+		return err
+	}
+	return Run(ctx, dir, env...)
+}
+
+// Configure writes the configuration of Generate into dir.
+func Configure(dir string, entries []Entry, env ...string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -159,29 +142,17 @@ func Generate(ctx context.Context, dir string, entries []Entry, env ...string) e
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "sqlc.json"), data, 0o644); err != nil {
-		return err
-	}
-	return Run(ctx, dir, env...)
+	return os.WriteFile(filepath.Join(dir, "sqlc.json"), data, 0o644)
 }
 
 // Run runs "sqlc generate" on the configuration that lies in dir.
 func Run(ctx context.Context, dir string, env ...string) error {
-	sqlc, err := SQLC()
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, sqlc, "generate")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), env...)
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	if err := cmd.Run(); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			return &Refusal{errs.String()}
-		}
-		return err
-	}
-	return nil
+	return shared.generate(ctx, dir, env)
+}
+
+// RunAlone is Run in a process of its own, for a project that sqlc is expected
+// to refuse: a refusal ends the process, which the next project would miss.
+func RunAlone(ctx context.Context, dir string) error {
+	var s server
+	return errors.Join(s.generate(ctx, dir, nil), s.stop())
 }

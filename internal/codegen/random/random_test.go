@@ -55,6 +55,9 @@ var variants = []struct {
 // In LIDO_RANDOM_CASES cases, from the schemas and queries of LIDO_RANDOM_SEED
 // (0 takes another one every time).
 func TestGeneratedCodeDoesWhatTheStockDriverDoes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs sqlc, which takes minutes to compile")
+	}
 	cases, seed := setting(t, "LIDO_RANDOM_CASES", 300), setting(t, "LIDO_RANDOM_SEED", 1)
 	if seed == 0 {
 		seed = rand.IntN(1 << 30)
