@@ -64,6 +64,7 @@ func builtin(t *testing.T, cfg health.Config, name string) health.Check {
 	}
 	for _, c := range checks {
 		if c.Name == name {
+			c.Timeout = max(c.Timeout, time.Minute) // what it finds is asked for, not how fast
 			return c
 		}
 	}
@@ -79,7 +80,7 @@ func run(t *testing.T, db *pool.DB, cfg health.Config, name string) health.Resul
 
 func runCheck(t *testing.T, db *pool.DB, c health.Check) health.Result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), max(c.Timeout, time.Minute)) // what it finds is asked for, not how fast
+	ctx, cancel := context.WithTimeout(t.Context(), c.Timeout)
 	defer cancel()
 	return c.Run(ctx, db)
 }
