@@ -15,12 +15,14 @@ import (
 const TimeLayout = "2006-01-02 15:04:05.000000000Z"
 
 // FormatTime returns t in TimeLayout. Only the years 0 to 9999 can be written.
-func FormatTime(t time.Time) (string, error) {
+func FormatTime(t time.Time) (string, error) { return formatTime(t, TimeLayout) }
+
+func formatTime(t time.Time, layout string) (string, error) {
 	t = t.UTC()
 	if y := t.Year(); y < 0 || y > 9999 {
 		return "", fmt.Errorf("time in the year %d cannot be stored: only the years 0 to 9999 sort as text", y)
 	}
-	return t.Format(TimeLayout), nil
+	return t.Format(layout), nil
 }
 
 // otherTimeLayouts are the forms that CURRENT_TIMESTAMP, mattn/go-sqlite3 and

@@ -7,27 +7,37 @@ import (
 )
 
 // TimeFormat is a form in which a column keeps its times. New columns keep
-// [TimeLayout]; the others are for columns that something else has filled, for
-// two forms in one column neither sort nor compare.
+// [TimeLayout]; the others are for columns that something else fills, for two
+// forms in one column neither sort nor compare.
+//
+// Times of one form compare in SQL as they do in Go, cut to what the form
+// keeps: a form of seconds cuts the fraction off, towards the past, where a
+// time is stored and where it is compared, so that a time finds itself. Text
+// is always in UTC.
 type TimeFormat int
 
 const (
 	// TimeLido is TimeLayout.
 	TimeLido TimeFormat = iota
-	// TimeMattn is what mattn/go-sqlite3 writes: the value's own offset, and as
-	// many digits of the second as it has. It sorts while all values have the
-	// same offset.
+	// TimeMattn is what mattn/go-sqlite3 writes for a time in UTC: the offset
+	// +00:00, and as many digits of the second as the value has.
 	TimeMattn
-	// TimeRFC3339Nano is time.RFC3339Nano in UTC. It sorts while no value has a
-	// fraction.
+	// TimeRFC3339Nano is time.RFC3339 with nine digits of the second, always.
+	// time.RFC3339Nano drops zeros at the end, and such text does not sort.
 	TimeRFC3339Nano
 	// TimeUnix is the number of whole seconds since 1970.
 	TimeUnix
 	// TimeUnixMilli is the number of whole milliseconds since 1970.
 	TimeUnixMilli
+	// TimeDateTime is what CURRENT_TIMESTAMP writes, whole seconds without a
+	// zone: 2006-01-02 15:04:05.
+	TimeDateTime
 )
 
-const mattnLayout = "2006-01-02 15:04:05.999999999-07:00"
+const (
+	mattnLayout       = "2006-01-02 15:04:05.999999999-07:00"
+	rfc3339NanoLayout = "2006-01-02T15:04:05.000000000Z"
+)
 
 // String returns the name that the generator's option time_format has for f.
 func (f TimeFormat) String() string {
@@ -42,6 +52,8 @@ func (f TimeFormat) String() string {
 		return "unix"
 	case TimeUnixMilli:
 		return "unixmilli"
+	case TimeDateTime:
+		return "datetime"
 	}
 	return "unknown format"
 }
@@ -59,18 +71,16 @@ func (f TimeFormat) number(t time.Time) (n int64, ok bool) {
 
 // text returns the value in a format that is text.
 func (f TimeFormat) text(t time.Time) (string, error) {
-	layout := mattnLayout
+	layout := TimeLayout
 	switch f {
 	case TimeMattn:
+		layout = mattnLayout
 	case TimeRFC3339Nano:
-		t, layout = t.UTC(), time.RFC3339Nano
-	default:
-		return FormatTime(t)
+		layout = rfc3339NanoLayout
+	case TimeDateTime:
+		layout = time.DateTime
 	}
-	if y := t.Year(); y < 0 || y > 9999 {
-		return "", fmt.Errorf("time in the year %d cannot be stored: only the years 0 to 9999 sort as text", y)
-	}
-	return t.Format(layout), nil
+	return formatTime(t, layout)
 }
 
 // BindTimeAs sets parameter i to v in format f.

@@ -7,9 +7,10 @@ import (
 
 	"github.com/lidodb/lido"
 	"github.com/lidodb/lido/pool/pooltest"
+	"pgregory.net/rapid"
 )
 
-var timeFormats = []lido.TimeFormat{lido.TimeLido, lido.TimeMattn, lido.TimeRFC3339Nano, lido.TimeUnix, lido.TimeUnixMilli}
+var timeFormats = []lido.TimeFormat{lido.TimeLido, lido.TimeMattn, lido.TimeRFC3339Nano, lido.TimeDateTime, lido.TimeUnix, lido.TimeUnixMilli}
 
 func TestATimeIsStoredInTheFormatOfItsColumn(t *testing.T) {
 	db := pooltest.Open(t, nil)
@@ -20,8 +21,9 @@ func TestATimeIsStoredInTheFormatOfItsColumn(t *testing.T) {
 		keeps  time.Duration
 	}{
 		{lido.TimeLido, "text 2024-02-29 12:14:15.123456789Z", 1},
-		{lido.TimeMattn, "text 2024-02-29 13:14:15.123456789+01:00", 1},
+		{lido.TimeMattn, "text 2024-02-29 12:14:15.123456789+00:00", 1},
 		{lido.TimeRFC3339Nano, "text 2024-02-29T12:14:15.123456789Z", 1},
+		{lido.TimeDateTime, "text 2024-02-29 12:14:15", time.Second},
 		{lido.TimeUnix, "integer 1709208855", time.Second},
 		{lido.TimeUnixMilli, "integer 1709208855123", time.Millisecond},
 	} {
@@ -88,7 +90,7 @@ func TestEachFormatReadsWhatTheOthersHaveWrittenAsText(t *testing.T) {
 func TestAYearThatDoesNotSortAsTextIsRefusedInEveryTextFormat(t *testing.T) {
 	db := pooltest.Open(t, nil)
 	far := time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
-	for _, f := range timeFormats[:3] {
+	for _, f := range timeFormats[:4] {
 		for name, bind := range map[string]func(lido.Stmt){
 			"one":  func(s lido.Stmt) { lido.BindTimeAs(s, 1, far, f) },
 			"list": func(s lido.Stmt) { lido.BindTimesAs(s, 1, []time.Time{far}, f) },
@@ -97,5 +99,66 @@ func TestAYearThatDoesNotSortAsTextIsRefusedInEveryTextFormat(t *testing.T) {
 				t.Errorf("%s, %s: %v", f, name, err)
 			}
 		}
+	}
+}
+
+// precision is what each form keeps of a time.
+var precision = map[lido.TimeFormat]time.Duration{
+	lido.TimeLido: 1, lido.TimeMattn: 1, lido.TimeRFC3339Nano: 1,
+	lido.TimeDateTime: time.Second, lido.TimeUnix: time.Second, lido.TimeUnixMilli: time.Millisecond,
+}
+
+// Times lie close together, so that many are equal but for what a form cuts
+// off, and in several zones.
+var someTime = rapid.Custom(func(t *rapid.T) time.Time {
+	base := rapid.SampledFrom([]time.Time{
+		time.Date(1969, 12, 31, 23, 59, 58, 0, time.UTC), time.Date(2024, 2, 29, 12, 14, 15, 0, time.UTC), time.Date(9, 1, 1, 0, 0, 0, 0, time.UTC),
+	}).Draw(t, "base")
+	fraction := rapid.SampledFrom([]time.Duration{0, 1, 100, 999_999, 1e6, 5e8, 123_456_789, 999_999_999}).Draw(t, "fraction")
+	zone := rapid.SampledFrom([]int{0, 3600, -5*3600 - 1800, 14 * 3600}).Draw(t, "zone")
+	return base.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "seconds"))*time.Second + fraction).In(time.FixedZone("", zone))
+})
+
+func TestTimesOfEveryFormatCompareInSQLAsInGo(t *testing.T) {
+	db := pooltest.Open(t, nil)
+	for _, f := range timeFormats {
+		rapid.Check(t, func(rt *rapid.T) {
+			a, b, c := someTime.Draw(rt, "a"), someTime.Draw(rt, "b"), someTime.Draw(rt, "c")
+			cut := func(t time.Time) time.Time { // towards the past, before 1970 too
+				n := time.Duration(t.Nanosecond())
+				return t.Add(-(n % precision[f]))
+			}
+			x, y, z := cut(a), cut(b), cut(c)
+			flag := func(ok bool) int64 {
+				if ok {
+					return 1
+				}
+				return 0
+			}
+			want := []int64{
+				flag(x.Before(y)), flag(!x.After(y)), flag(x.Equal(y)), flag(!y.After(x) && !x.After(z)),
+				flag(x.Before(y) || x.Equal(y) && 1 < 2), flag(x.Equal(y) || x.Equal(z)),
+			}
+			err := ask(t, db, `SELECT ?1 < ?2, ?1 <= ?2, ?1 = ?2, ?1 BETWEEN ?2 AND ?3, (?1, 1) < (?2, 2), ?1 IN (SELECT value FROM json_each(?4)), ?1`,
+				func(s lido.Stmt) {
+					for i, v := range []time.Time{a, b, c} {
+						lido.BindTimeAs(s, i+1, v, f)
+					}
+					lido.BindTimesAs(s, 4, []time.Time{b, c}, f)
+				},
+				func(s lido.Stmt) {
+					for i, w := range want {
+						if got := s.ColumnInt64(i); got != w {
+							rt.Errorf("%s: column %d is %d, want %d for %v, %v, %v", f, i, got, w, a, b, c)
+						}
+					}
+					if got := lido.ColumnTimeAs(s, len(want), f); !got.Equal(x) {
+						rt.Errorf("%s: %v came back as %v", f, a, got)
+					}
+				})
+			if err != nil {
+				rt.Fatal(err)
+			}
+		})
 	}
 }
