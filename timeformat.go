@@ -1,6 +1,7 @@
 package lido
 
 import (
+	"database/sql/driver"
 	"fmt"
 	"strconv"
 	"time"
@@ -95,6 +96,27 @@ func BindTimeAs(s Stmt, i int, v time.Time, f TimeFormat) {
 		return
 	}
 	s.BindText(i, text)
+}
+
+// BindAnyAs is [BindAny] for a parameter that belongs to a column of times: a
+// time, or what becomes one, is bound in format f.
+func BindAnyAs(s Stmt, i int, v any, f TimeFormat) {
+	if valuer, ok := v.(driver.Valuer); ok {
+		dv, err := driver.DefaultParameterConverter.ConvertValue(valuer)
+		if err != nil {
+			s.Fail(fmt.Errorf("parameter %d: %w", i, err))
+			return
+		}
+		v = dv
+	}
+	if p, ok := v.(*time.Time); ok && p != nil {
+		v = *p
+	}
+	if t, ok := v.(time.Time); ok {
+		BindTimeAs(s, i, t, f)
+		return
+	}
+	BindAny(s, i, v)
 }
 
 // ColumnTimeAs reads column i as a time that was written in format f. What was

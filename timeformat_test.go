@@ -1,6 +1,7 @@
 package lido_test
 
 import (
+	"database/sql"
 	"strings"
 	"testing"
 	"time"
@@ -160,5 +161,44 @@ func TestTimesOfEveryFormatCompareInSQLAsInGo(t *testing.T) {
 				rt.Fatal(err)
 			}
 		})
+	}
+}
+
+func TestAParameterInTheFormOfTheEnginesClockFindsWhatItWrote(t *testing.T) {
+	db := pooltest.Open(t, nil)
+	var now time.Time
+	for range 2 { // CURRENT_TIMESTAMP is one value for a statement only
+		err := ask(t, db, "SELECT t, t = ?1, t < ?1, t > ?1 FROM (SELECT '2024-05-06 07:08:09' AS t UNION ALL SELECT CURRENT_TIMESTAMP WHERE 0)",
+			func(s lido.Stmt) { lido.BindTimeAs(s, 1, now, lido.TimeDateTime) },
+			func(s lido.Stmt) {
+				if !now.IsZero() && (s.ColumnInt64(1) != 1 || s.ColumnInt64(2) != 0 || s.ColumnInt64(3) != 0) {
+					t.Errorf("%v is not found", now)
+				}
+				now = lido.ColumnTimeAs(s, 0, lido.TimeDateTime).Add(999 * time.Millisecond)
+			})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestATimeOfAnyTypeIsBoundInTheFormatOfItsColumn(t *testing.T) {
+	db := pooltest.Open(t, nil)
+	at := time.Date(2024, 2, 29, 12, 14, 15, 5, time.UTC)
+	for _, c := range []struct {
+		value any
+		want  string
+	}{
+		{at, "2024-02-29 12:14:15"}, {&at, "2024-02-29 12:14:15"}, {sql.NullTime{Time: at, Valid: true}, "2024-02-29 12:14:15"},
+		{sql.NullTime{}, ""}, {(*time.Time)(nil), ""}, {nil, ""}, {"noon", "noon"}, {7, "7"},
+	} {
+		err := ask(t, db, "SELECT coalesce(?1, '')", func(s lido.Stmt) { lido.BindAnyAs(s, 1, c.value, lido.TimeDateTime) }, func(s lido.Stmt) {
+			if got := s.ColumnText(0); got != c.want {
+				t.Errorf("%v is stored as %q, want %q", c.value, got, c.want)
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -63,6 +63,9 @@ func Generate(ctx context.Context, req *Request) (_ *Response, err error) {
 
 	g.buildModels()
 	g.readQueries(ctx, sources)
+	if err := g.judgeClocks(ctx); err != nil {
+		return nil, err
+	}
 	g.problems = append(g.problems, g.buildValues()...)
 	if g.opts.OmitUnusedStructs {
 		g.dropUnusedModels()

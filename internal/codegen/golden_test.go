@@ -22,7 +22,7 @@ func golden(t testing.TB) *project {
 	}
 	p.schema, p.queries = "schema", "queries"
 	p.options = map[string]any{"emit_interface": true, "emit_json_tags": true, "strict_types": true,
-		"time_format": map[string]any{"loans.due": "unixmilli"},
+		"time_format": map[string]any{"loans.due": "unixmilli", "authors.created_at": "lido"},
 		"overrides": []any{
 			map[string]any{"column": "books.pages", "go_type": "int32"},
 			map[string]any{"column": "loans.reader", "go_type": "encoding/json.Number"}, // text with a name of its own

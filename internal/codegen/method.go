@@ -304,6 +304,9 @@ func (m *method) bindCall(p *param, typ string) (call string, ok bool) {
 	if typ == "time.Time" {
 		return timeCall(plain.bind, m.g.paramFormat(m.q, p)), ok
 	}
+	if typ == anyType {
+		return anyCall(plain.bind, m.g.anyFormat(m.q, p)), ok
+	}
 	return plain.bind, ok
 }
 

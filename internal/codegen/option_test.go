@@ -387,7 +387,7 @@ UPDATE events SET made = @new_made, at = @new_at WHERE seen IS NOT @not_seen;
 		t.Errorf("one format for all:\n%s", text)
 	}
 	for options, want := range map[string]string{
-		`{"time_format": "iso"}`:                                   `option "time_format" is "iso"; it is one of lido, mattn, rfc3339nano, unix, unixmilli`,
+		`{"time_format": "iso"}`:                                   `option "time_format" is "iso"; it is one of datetime, lido, mattn, rfc3339nano, unix, unixmilli`,
 		`{"time_format": {"at": "unix"}}`:                          `option "time_format": column "at" is not of the form`,
 		`{"time_format": {"a.b": "epoch"}}`:                        `option "time_format" is "epoch"`,
 		`{"time_format": 3}`:                                       `option "time_format" cannot be a number`,

@@ -137,6 +137,12 @@ func (o *override) parseColumn(defaultSchema string) error {
 	return nil
 }
 
+// exactly makes the override one of a single column.
+func (o *override) exactly(schema, table, column string) {
+	whole := func(name string) *regexp.Regexp { return regexp.MustCompile("(?i)^" + regexp.QuoteMeta(name) + "$") }
+	o.schema, o.table, o.column = whole(schema), whole(table), whole(column)
+}
+
 // matchesColumn reports whether the override names the column.
 func (o *override) matchesColumn(col *Column, defaultSchema string) bool {
 	if o.Column == "" || col.Table == nil {

@@ -16,6 +16,7 @@ var timeFormats = map[string]string{
 	"rfc3339nano": "lido.TimeRFC3339Nano",
 	"unix":        "lido.TimeUnix",
 	"unixmilli":   "lido.TimeUnixMilli",
+	"datetime":    "lido.TimeDateTime",
 }
 
 // timeFormat is the option time_format: one format for all columns, or a map
@@ -80,13 +81,29 @@ func (t *timeFormat) plain() bool { return len(t.columns) == 0 && timeFormats[t.
 // of returns the format of a column as generated code spells it, and whether
 // the column is known.
 func (t *timeFormat) of(col *Column, defaultSchema string) (format string, known bool) {
-	known = col.Table != nil && (col.OriginalName != "" || !col.IsNamedParam) // else the name is not the column's
+	known = isColumn(col)
+	if !known {
+		return timeFormats[t.standard], false
+	}
+	format, _ = t.chosen(col, defaultSchema)
+	return timeFormats[format], true
+}
+
+// chosen returns the format of a column as the option spells it, and whether
+// the option names the column.
+func (t *timeFormat) chosen(col *Column, defaultSchema string) (format string, named bool) {
 	for i := range t.columns {
-		if known && t.columns[i].matchesColumn(col, defaultSchema) {
-			return timeFormats[t.columns[i].format], true
+		if t.columns[i].matchesColumn(col, defaultSchema) {
+			return t.columns[i].format, true
 		}
 	}
-	return timeFormats[t.standard], known
+	return t.standard, false
+}
+
+// isColumn reports whether what sqlc says of a parameter or a result is a
+// column. A parameter with a name of its own is not.
+func isColumn(col *Column) bool {
+	return col.Table != nil && (col.OriginalName != "" || !col.IsNamedParam)
 }
 
 // timeCall turns the call for a time into that for one in a format.
@@ -95,6 +112,43 @@ func timeCall(plain, format string) string {
 		return plain
 	}
 	return strings.TrimSuffix(strings.Replace(plain, "Time(", "TimeAs(", 1), ")") + ", " + format + ")"
+}
+
+// anyCall does so for the call for a value that may be a time.
+func anyCall(plain, format string) string {
+	if format == "" {
+		return plain
+	}
+	return strings.TrimSuffix(strings.Replace(plain, "Any(", "AnyAs(", 1), ")") + ", " + format + ")"
+}
+
+// anyFormat is the format of a parameter whose type sqlc has lost, if it stands
+// beside a column of times.
+func (g *generator) anyFormat(q *query, p *param) string {
+	if g.opts.TimeFormat.plain() {
+		return ""
+	}
+	col := g.columnOf(q, p)
+	if col == nil || !g.isTimeColumn(col) {
+		return ""
+	}
+	format, _ := g.opts.TimeFormat.of(col, g.defaultSchema())
+	return format
+}
+
+// isTimeColumn reports whether the catalog has the column and its Go type is a
+// time.
+func (g *generator) isTimeColumn(col *Column) bool {
+	for _, s := range g.req.Catalog.Schemas {
+		for _, t := range s.Tables {
+			for _, c := range t.Columns {
+				if strings.EqualFold(t.Rel.Name, col.Table.Name) && strings.EqualFold(c.Name, columnKey(col)) {
+					return isTime(g.goType(c))
+				}
+			}
+		}
+	}
+	return false
 }
 
 // paramFormat is the format of a time that is bound: that of the column which
@@ -108,21 +162,34 @@ func (g *generator) paramFormat(q *query, p *param) string {
 	if known || len(formats.columns) == 0 {
 		return format
 	}
+	if col := g.columnOf(q, p); col != nil {
+		format, _ = formats.of(col, g.defaultSchema())
+		return format
+	}
+	g.notes = append(g.notes, q.src.problem(p.at, "the time is bound in the default format: which column it belongs to is not plain"))
+	return format
+}
+
+// columnOf is the column that a parameter is stored in or compared with, as
+// sqlc says or the source shows; nil if that is not plain.
+func (g *generator) columnOf(q *query, p *param) *Column {
+	if isColumn(&p.Column) {
+		return &p.Column
+	}
 	at := comparedWith(q.src, p)
 	if at.name == "" {
 		at = boundOf(q.src, p)
 	}
-	if at.name != "" {
-		for alias, table := range g.engine.aliases(q.src) {
-			if at.table != "" && !strings.EqualFold(alias, at.table) || g.engine.affinity[strings.ToLower(table)][strings.ToLower(at.name)] == "" {
-				continue
-			}
-			format, _ = formats.of(&Column{Name: at.name, Table: &Identifier{Name: table}}, g.defaultSchema())
-			return format
-		}
+	if at.name == "" {
+		return nil
 	}
-	g.notes = append(g.notes, q.src.problem(p.at, "the time is bound in the default format: which column it belongs to is not plain"))
-	return format
+	for alias, table := range g.engine.aliases(q.src) {
+		if at.table != "" && !strings.EqualFold(alias, at.table) || g.engine.affinity[strings.ToLower(table)][strings.ToLower(at.name)] == "" {
+			continue
+		}
+		return &Column{Name: at.name, Table: &Identifier{Name: table}}
+	}
+	return nil
 }
 
 // boundOf finds the column of "column BETWEEN ? AND ?", of which sqlc keeps

@@ -35,6 +35,8 @@ type engine struct {
 	content   map[string]string            // FTS5 tables that keep their text in another table
 	notNull   map[string]map[string]bool   // table to column, both in lower case
 	affinity  map[string]map[string]string // the declared types, likewise
+	order     map[string][]string          // the columns in their order, likewise
+	defaults  map[string]string            // of "table.column", likewise
 	unique    map[string]int               // unique keys, and of how many columns
 	prepared  map[string]prepared
 	failKeeps bool   // somewhere in the schema FAIL keeps what a failed statement did
@@ -96,6 +98,7 @@ var ftsContent = regexp.MustCompile(`(?is)\busing\s+fts[45]\s*\(.*\bcontent\s*=\
 // readCatalog reads the tables of every attached database.
 func (e *engine) readCatalog(ctx context.Context) error {
 	e.tables, e.content, e.views = map[string]string{}, map[string]string{}, map[string]bool{}
+	e.order, e.defaults = map[string][]string{}, map[string]string{}
 	e.notNull, e.affinity = map[string]map[string]bool{}, map[string]map[string]string{}
 	names, err := e.strings(ctx, "SELECT name FROM pragma_database_list", 1)
 	if err != nil {
@@ -134,7 +137,7 @@ func (e *engine) readCatalog(ctx context.Context) error {
 			}
 			info := "pragma_table_xinfo(" + quoteString(row[0]) + ", " + quoteString(db[0]) + ")"
 			columns, err := e.strings(ctx, `SELECT lower(name), "notnull" OR pk > 0 AND upper(type) = 'INTEGER'
-				AND (SELECT count(*) FROM `+info+` WHERE pk > 0) = 1, type FROM `+info, 3)
+				AND (SELECT count(*) FROM `+info+` WHERE pk > 0) = 1, type, coalesce(dflt_value, '') FROM `+info, 4)
 			if err != nil {
 				return err
 			}
@@ -142,6 +145,8 @@ func (e *engine) readCatalog(ctx context.Context) error {
 			for _, c := range columns {
 				e.notNull[table][c[0]] = c[1] == "1"
 				e.affinity[table][c[0]] = c[2]
+				e.order[table] = append(e.order[table], c[0])
+				e.defaults[table+"."+c[0]] = c[3]
 			}
 		}
 	}

@@ -56,12 +56,13 @@ func OfInteger(n int64) string {
 
 // ToDateTime is the statement that brings the text of a column to the form of
 // CURRENT_TIMESTAMP. It cuts fractions off, as the generator's time_format
-// does, and leaves values alone that SQLite does not read as a time.
+// does, and leaves values alone that SQLite does not read as a time: numbers,
+// and what time.Time.String writes, with spaces around the offset.
 func ToDateTime(table, column string) string {
 	c := quote(column)
 	// SQLite would round a fraction.
 	value := "datetime(substr(" + c + ", 1, 19) || CASE WHEN substr(" + c + ", -6, 1) IN ('+', '-') AND length(" + c + ") > 19 THEN substr(" + c + ", -6) ELSE '' END)"
-	return "UPDATE " + quote(table) + " SET " + c + " = " + value + " WHERE typeof(" + c + ") = 'text' AND " + c + " <> " + value + ";"
+	return "UPDATE " + quote(table) + " SET " + c + " = " + value + " WHERE typeof(" + c + ") = 'text' AND instr(substr(" + c + ", 20), ' ') = 0 AND " + c + " <> " + value + ";"
 }
 
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
