@@ -26,6 +26,7 @@ var texts = []struct {
 	{Lido, regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9}Z$`)},
 	{DateTime, regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$`)},
 	{"day", regexp.MustCompile(`^\d{4}-\d\d-\d\d$`)},
+	{"clock", regexp.MustCompile(`^\d\d:\d\d(:\d\d(\.\d+)?)?$`)},
 	{Mattn, regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+00:00$`)},
 	{"mattn_zone", regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d$`)},
 	{RFC3339Nano, regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$`)},
@@ -44,14 +45,6 @@ func OfText(text string) string {
 		}
 	}
 	return Other
-}
-
-// OfInteger names the form of an integer, by its size.
-func OfInteger(n int64) string {
-	if n >= 1e12 || n <= -1e12 {
-		return UnixMilli
-	}
-	return Unix
 }
 
 // ToDateTime is the statement that brings the text of a column to the form of

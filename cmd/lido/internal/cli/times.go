@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/timeform"
 	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/sqlite"
 )
@@ -21,29 +22,18 @@ const (
 	timeBudget = 10 * time.Second
 )
 
-// timeForms are the forms of text that libraries have written times in.
-var timeForms = []struct {
-	name string
-	form *regexp.Regexp
-}{
-	{"lido", regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9}Z$`)},
-	{"current_timestamp", regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$`)},
-	{"day", regexp.MustCompile(`^\d{4}-\d\d-\d\d$`)},
-	{"clock", regexp.MustCompile(`^\d\d:\d\d(:\d\d(\.\d+)?)?$`)},
-	{"mattn", regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d$`)},
-	{"rfc3339", regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)},
-	{"go_string", regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} \S+( m=.*)?$`)},
-	{"sqlite_fraction", regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+$`)},
-}
-
 // timeColumn is a column that, by its type or its name, holds times.
-type timeColumn struct{ table, name string }
+type timeColumn struct {
+	table, name string
+	standard    string // its DEFAULT, if that is the time of day
+}
 
 func (c timeColumn) String() string { return c.table + "." + c.name }
 
 var (
-	timeType = regexp.MustCompile(`(?i)DATE|TIME`)
-	timeName = regexp.MustCompile(`(?i)(^|_)(at|date|time|datetime|timestamp)$`)
+	timeType  = regexp.MustCompile(`(?i)DATE|TIME`)
+	timeOfDay = regexp.MustCompile(`(?i)\bCURRENT_(TIMESTAMP|DATE|TIME)\b|'now'|\b(unixepoch|datetime|julianday)\(\)`)
+	timeName  = regexp.MustCompile(`(?i)(^|_)(at|date|time|datetime|timestamp)$`)
 )
 
 // checkTimes counts the forms in each column of times. SQLite compares text as
@@ -60,7 +50,11 @@ func checkTimes(ctx context.Context, db *pool.DB) []finding {
 			if err != nil {
 				return fmt.Errorf("%s: %w", col, err)
 			}
-			if f, ok := judgeForms(col, forms, all); ok {
+			f, ok := judgeForms(col, forms, all)
+			if form, known := standardForm(ctx, c, col); ok && known {
+				f.addStandard(col, form, forms)
+			}
+			if ok {
 				found = append(found, f)
 			}
 		}
@@ -73,7 +67,7 @@ func checkTimes(ctx context.Context, db *pool.DB) []finding {
 }
 
 func timeColumns(ctx context.Context, c *sqlite.Conn) (columns []timeColumn, err error) {
-	stmt, err := c.Prepare(ctx, `SELECT t.name, i.name, i.type FROM pragma_table_list AS t, pragma_table_info(t.name) AS i
+	stmt, err := c.Prepare(ctx, `SELECT t.name, i.name, i.type, coalesce(i.dflt_value, '') FROM pragma_table_list AS t, pragma_table_info(t.name) AS i
 		WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND t.name <> 'goose_db_version'
 		ORDER BY t.name, i.cid`)
 	if err != nil {
@@ -85,7 +79,10 @@ func timeColumns(ctx context.Context, c *sqlite.Conn) (columns []timeColumn, err
 		if err != nil || !row {
 			return columns, err
 		}
-		col := timeColumn{stmt.ColumnText(0), stmt.ColumnText(1)}
+		col := timeColumn{table: stmt.ColumnText(0), name: stmt.ColumnText(1)}
+		if text := stmt.ColumnText(3); timeOfDay.MatchString(text) {
+			col.standard = text
+		}
 		if timeType.MatchString(stmt.ColumnText(2)) || timeName.MatchString(col.name) {
 			columns = append(columns, col)
 		}
@@ -159,12 +156,7 @@ func formOf(stmt *sqlite.Stmt) string {
 	case lido.Float:
 		return formReal
 	case lido.Text:
-		text := stmt.ColumnText(0)
-		for _, f := range timeForms {
-			if f.form.MatchString(text) {
-				return f.name
-			}
-		}
+		return timeform.OfText(stmt.ColumnText(0))
 	}
 	return "other"
 }
@@ -186,9 +178,41 @@ func judgeForms(col timeColumn, forms map[string]int, all bool) (finding, bool) 
 	case mixed(forms):
 		f.Status = statusWarn
 		f.Remedy = "bring " + col.String() + " to one form in a migration: different forms do not sort by time; Lido writes " + lido.TimeLayout
+		if forms[timeform.DateTime] > 0 {
+			f.Remedy += ", or with time_format " + timeform.DateTime + " what CURRENT_TIMESTAMP does, and this cuts the text to it: " + timeform.ToDateTime(col.table, col.name)
+		}
 	case forms["other"] > 0:
 		f.Status = statusWarn
 		f.Remedy = "Lido does not read what " + col.String() + " holds as a time; give it another Go type, or bring it to the form " + lido.TimeLayout
 	}
 	return f, true
+}
+
+// standardForm is the form that a column's DEFAULT writes now.
+func standardForm(ctx context.Context, c *sqlite.Conn, col timeColumn) (form string, known bool) {
+	if col.standard == "" {
+		return "", false
+	}
+	stmt, err := c.Prepare(ctx, "SELECT "+col.standard)
+	if err != nil {
+		return "", false // it may call a function that only the program has
+	}
+	if row, err := stmt.Step(); row && err == nil {
+		form, known = formOf(stmt), true
+	}
+	return form, stmt.Close() == nil && known
+}
+
+// addStandard warns where the DEFAULT is to write another form than the column
+// holds: the next INSERT without a value would mix the two.
+func (f *finding) addStandard(col timeColumn, form string, forms map[string]int) {
+	both := maps.Clone(forms)
+	both[form]++
+	if mixed(forms) || forms["other"] > 0 || !mixed(both) {
+		return
+	}
+	f.Status = statusWarn
+	f.Found += "; DEFAULT " + col.standard + " writes " + form
+	f.Remedy = "let one form be written to " + col.String() + ": with the generator's time_format " + timeform.DateTime +
+		" parameters have that of CURRENT_TIMESTAMP, and this brings text to it: " + timeform.ToDateTime(col.table, col.name)
 }
