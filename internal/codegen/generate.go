@@ -46,7 +46,7 @@ func Generate(ctx context.Context, req *Request) (_ *Response, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("queries: %w", err)
 	}
-	if g.engine, err = openEngine(ctx); err != nil {
+	if g.engine, err = openEngine(ctx, g.opts.DoubleQuotedStrings); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, g.engine.close()) }()
@@ -188,7 +188,7 @@ func (g *generator) verify(ctx context.Context, q *query) bool {
 		return true
 	}
 	g.gatePlan(ctx, q)
-	return true
+	return g.ownsItsConnection(q)
 }
 
 // prove has the engine prepare a statement and compares what it finds with

@@ -74,6 +74,10 @@ type options struct {
 	Functions  []string `json:"functions"`
 	Collations []string `json:"collations"`
 
+	// DoubleQuotedStrings says that the program opens its pool with the field
+	// of this name: "text" that is no column is then a string.
+	DoubleQuotedStrings bool `json:"double_quoted_strings"`
+
 	// Verify says what a query that the engine refuses comes to: "error" (the
 	// default), "warn" (a note in the report), or "off" (no engine is asked).
 	Verify string `json:"verify"`

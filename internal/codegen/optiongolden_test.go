@@ -22,6 +22,7 @@ var goldenOptions = map[string]map[string]any{
 	"build_tags":                        {"build_tags": "!wasm"},
 	"collations":                        {"collations": []string{"german"}},
 	"compat":                            {"compat": true},
+	"double_quoted_strings":             {"double_quoted_strings": true},
 	"emit_all_enum_values":              {"emit_all_enum_values": true},
 	"emit_db_tags":                      {"emit_db_tags": true},
 	"emit_empty_slices":                 {"emit_empty_slices": true},

@@ -13,7 +13,7 @@ import (
 // notation of goose, dbmate, sql-migrate or tern; golang-migrate's down files
 // are not read at all. What exists only for sqlc is left out here: statements
 // with a comment line "-- @sqlc-only" and the files that the option sqlc_only
-// names.
+// names. So are queries, for one file may hold both.
 
 // sqlcOnly marks a statement of the schema that only sqlc must see, such as a
 // stub of a table that an extension makes.
@@ -49,12 +49,12 @@ func withoutRollback(text string) string {
 // out becomes blanks, so that offsets stay those of the file.
 func forEngine(text string) string {
 	text = psqlCommand.ReplaceAllStringFunc(withoutRollback(text), blanks)
-	if !strings.Contains(text, sqlcOnly) {
+	if !strings.Contains(text, sqlcOnly) && !strings.Contains(text, " name: ") {
 		return text
 	}
 	var b strings.Builder
 	for _, s := range splitStatements(text) {
-		if s.sqlcOnly {
+		if s.sqlcOnly || s.query {
 			b.WriteString(blanks(text[s.start:s.end]))
 		} else {
 			b.WriteString(text[s.start:s.end])
@@ -79,7 +79,12 @@ func blanks(s string) string {
 type schemaStatement struct {
 	start, end int
 	sqlcOnly   bool
+	query      bool // it has an annotation, and sqlc does not take it for the schema
 }
+
+// schemaVerbs begin the statements that sqlc takes for the schema, whatever
+// stands above them.
+var schemaVerbs = wordSet("ALTER CREATE DROP ATTACH DETACH")
 
 // splitStatements covers text without gaps.
 func splitStatements(text string) []schemaStatement {
@@ -99,6 +104,9 @@ func splitStatements(text string) []schemaStatement {
 				word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 				s.sqlcOnly = s.sqlcOnly || word == sqlcOnly
 			}
+		}
+		if q := parseQuery(&sourceFile{text: text}, tokens[:n]); q != nil {
+			s.query = !schemaVerbs[strings.ToUpper(q.text(0))]
 		}
 		list = append(list, s)
 		tokens = tokens[n:]

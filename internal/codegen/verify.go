@@ -25,6 +25,7 @@ type facts struct {
 	reads, writes []string
 	results       []result
 	params        int
+	connection    string // a function in it that answers for the connection
 }
 
 // engine is a database in memory that holds the schema.
@@ -54,14 +55,16 @@ type prepared struct {
 // access collects what the authorizer is asked while a statement is prepared.
 type access struct {
 	reads, writes map[string]bool
-	stateful      bool // depends on or changes the state of the connection
+	stateful      bool   // depends on or changes the state of the connection
+	connection    string // the function that answers for the connection
 }
 
 // openEngine opens a database in memory, without a schema.
-func openEngine(ctx context.Context) (*engine, error) {
+func openEngine(ctx context.Context, doubleQuotedStrings bool) (*engine, error) {
 	conn, err := sqlite.Open(ctx, ":memory:", sqlite.Options{
-		Create:  true,
-		Pragmas: []sqlite.Pragma{{Name: "foreign_keys", Value: "ON", Want: "1"}},
+		Create:              true,
+		DoubleQuotedStrings: doubleQuotedStrings,
+		Pragmas:             []sqlite.Pragma{{Name: "foreign_keys", Value: "ON", Want: "1"}},
 	})
 	if err != nil {
 		return nil, err
@@ -187,7 +190,7 @@ var readingPragmas = map[string]bool{
 
 // authorizeQuery notes what a query touches and refuses what a query must not
 // do.
-func (e *engine) authorizeQuery(action sqlite.Action, arg1, arg2, db, _ string) sqlite.Auth {
+func (e *engine) authorizeQuery(action sqlite.Action, arg1, arg2, db, within string) sqlite.Auth {
 	if strings.EqualFold(db, "temp") && arg1 != "" && action != sqlite.ActionSelect {
 		e.seen.stateful = true
 	}
@@ -197,7 +200,12 @@ func (e *engine) authorizeQuery(action sqlite.Action, arg1, arg2, db, _ string) 
 	case sqlite.ActionTransaction, sqlite.ActionSavepoint:
 		e.refusal = "transaction control is not allowed in a query; use Write, Read and Savepoint"
 	case sqlite.ActionFunction:
-		e.seen.stateful = e.seen.stateful || statefulFunctions[strings.ToLower(arg2)]
+		if name := strings.ToLower(arg2); statefulFunctions[name] {
+			e.seen.stateful = true
+			if within == "" || e.views[strings.ToLower(within)] { // a trigger asks about its own statements
+				e.seen.connection = name
+			}
+		}
 		if strings.EqualFold(arg2, "load_extension") {
 			e.refusal = "load_extension is not allowed in a query"
 		}
@@ -256,7 +264,7 @@ func (e *engine) compile(ctx context.Context, sql string) (f facts, err error) {
 	f.reads = slices.Sorted(maps.Keys(e.seen.reads))
 	f.writes = slices.Sorted(maps.Keys(e.seen.writes))
 	f.readOnly = stmt.ReadOnly() && len(f.writes) == 0 && !e.seen.stateful
-	f.params = stmt.ParamCount()
+	f.params, f.connection = stmt.ParamCount(), e.seen.connection
 	for i := range stmt.ColumnCount() {
 		r := result{name: stmt.ColumnName(i), declared: stmt.ColumnDeclType(i)}
 		r.database, r.table, r.column = stmt.ColumnOrigin(i)
@@ -274,7 +282,7 @@ func (e *engine) explain(err error, f *sourceFile, offset func(int) int, start i
 	case e.refusal != "" && name == "":
 		p.msg = e.refusal
 	case errors.As(err, &refused):
-		p.msg = refused.Message
+		p.msg = refused.Message + remedy(refused.Message, name == "")
 		if refused.Offset >= 0 {
 			p.offset = offset(refused.Offset)
 		} else if refused.Message == "incomplete input" {

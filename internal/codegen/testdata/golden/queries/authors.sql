@@ -45,4 +45,5 @@ INSERT INTO authors (name) VALUES (?1);
 DELETE FROM authors WHERE id = ?;
 
 -- name: LastRowID :one
+-- @transaction
 SELECT last_insert_rowid();
