@@ -17,6 +17,7 @@
 //
 //	-- @scan       approves that it reads a table from end to end, or sorts one
 //	-- @unchecked  leaves the statement unproved; the generated comment says so
+//	-- @transaction  approves that it asks last_insert_rowid() and its like
 //
 // and a block comment with the statement that the engine gets, for one that
 // sqlc's grammar refuses. sqlc then sees the statement outside of it, which has
