@@ -60,6 +60,7 @@ func (g *generator) judgeClocks(ctx context.Context) error {
 			g.notes = append(g.notes, at[0])
 		}
 	}
+	g.compareClocks(ctx, columns)
 	return nil
 }
 
@@ -234,9 +235,10 @@ func (e *engine) clockForm(ctx context.Context, src string, expr []token) (form 
 	}
 	switch rows[0][0] {
 	case "text":
-		if form := timeform.OfText(rows[0][1]); timeFormats[form] != "" || form == timeform.Lido {
-			return form, true
+		if strings.Trim(rows[0][1], "0123456789") == "" { // the type of the column makes a number of it
+			return timeform.Unix, true
 		}
+		return timeform.OfText(rows[0][1]), true
 	case "integer":
 		if len(rows[0][1]) > 12 {
 			return timeform.UnixMilli, true

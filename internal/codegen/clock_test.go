@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/lidodb/lido/internal/codegen"
 )
 
 const clockSchema = `CREATE TABLE a (id INTEGER PRIMARY KEY, at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP);
@@ -32,7 +34,7 @@ var clockCases = []struct{ table, queries, format, says string }{
 	{"f", "-- name: F :many\nSELECT id FROM f WHERE at >= ?", "lido.TimeUnix)", ""},
 	{"g", "-- name: G :exec\nINSERT INTO g (at) VALUES (?);\n-- name: G2 :exec\nINSERT INTO g (id) VALUES (?)", "lido.BindTime(", ""},
 	{"h", "-- name: H :exec\nUPDATE h SET at = @at WHERE id = @id", "lido.TimeDateTime", ""},
-	{"i", "-- name: I :many\nSELECT id FROM i WHERE at > ?", "", "is of no known form, this parameter is lido"},
+	{"i", "-- name: I :many\nSELECT id FROM i WHERE at > ?", "", "is sqlite_fraction, this parameter is lido"},
 	{"j", "-- name: J :exec\nINSERT INTO j VALUES (@id, CURRENT_TIMESTAMP) ON CONFLICT (id) DO UPDATE SET at = @at", "", "J is datetime, this parameter is lido"},
 	{"k", "-- name: K :many\nSELECT id FROM k WHERE at = ?", "lido.TimeDateTime", ""},
 }
@@ -76,5 +78,61 @@ func TestAColumnThatTheEngineFillsWithTheTimeOfDay(t *testing.T) {
 	}
 	if text := got[report]; strings.Contains(text, "b.at holds") || !strings.Contains(text, "d.at holds") {
 		t.Errorf("a decision is no error, and stays a note while the forms differ:\n%s", text)
+	}
+}
+
+// generateTimes is generateWith for the query A on a table t with a column of
+// times, until.
+func generateTimes(t *testing.T, options string, files map[string]string) (*codegen.Response, error) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		write(t, filepath.Join(dir, name), text)
+	}
+	t.Chdir(dir)
+	return codegen.Generate(t.Context(), &codegen.Request{
+		Settings: codegen.Settings{Engine: "sqlite", Schema: []string{"schema"}, Queries: []string{"queries"}, Out: "gen"},
+		Catalog: codegen.Catalog{DefaultSchema: "main", Schemas: []*codegen.Schema{{Name: "main", Tables: []*codegen.Table{{
+			Rel:     codegen.Identifier{Name: "t"},
+			Columns: []*codegen.Column{{Name: "id", NotNull: true, Type: codegen.Identifier{Name: "INTEGER"}}, {Name: "until", NotNull: true, Type: codegen.Identifier{Name: "DATETIME"}}},
+		}}}}},
+		Queries: []*codegen.Query{one("A")}, PluginOptions: []byte(options), SqlcVersion: "v1.31.1",
+	})
+}
+
+func TestAColumnIsComparedWithTheTimeOfDayInItsForm(t *testing.T) {
+	const schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, until DATETIME NOT NULL);"
+	for _, c := range []struct{ format, where, says string }{
+		{"unix", "until < CURRENT_TIMESTAMP", "t.until holds times as unix and CURRENT_TIMESTAMP is datetime"},
+		{"unix", "datetime('now', '-1 day') >= x.until", "t.until holds times as unix and datetime('now', '-1 day') is datetime"},
+		{"unix", "until < unixepoch()", ""},
+		{"unix", "until < strftime('%s', 'now')", ""}, // digits, which the type of the column makes a number
+		{"unixmilli", "until < unixepoch()", "t.until holds times as unixmilli and unixepoch() is unix"},
+		{"rfc3339nano", "x.until > CURRENT_TIMESTAMP", "t.until holds times as rfc3339nano"},
+		{"lido", "until <= CURRENT_TIMESTAMP", ""},
+		{"lido", "until = CURRENT_TIMESTAMP", "t.until holds times as lido and CURRENT_TIMESTAMP is datetime"},
+		{"lido", "until < unixepoch()", "t.until holds times as lido and unixepoch() is unix"},
+		{"lido", "until < date('now')", ""},
+		{"rfc3339nano", "until < date('now', '-7 days')", ""},
+		{"lido", "until = date('now')", "date('now') is day"},
+		{"datetime", "until = CURRENT_TIMESTAMP AND until > datetime('now', '-1 day')", ""},
+		{"unix", "id = 1 AND datetime(until, 'unixepoch') < CURRENT_TIMESTAMP", ""},
+	} {
+		files := map[string]string{"schema/1.sql": schema, "queries/items.sql": "-- name: A :one\n-- @scan\nSELECT x.id FROM t AS x WHERE " + c.where + ";"}
+		for _, strict := range []string{"false", "true"} {
+			resp, err := generateTimes(t, `{"time_format": {"t.until": "`+c.format+`"}, "strict_types": `+strict+`}`, files)
+			said := ""
+			switch {
+			case err != nil && strict == "true":
+				said = err.Error()
+			case err != nil:
+				t.Errorf("%s, %s: %v", c.format, c.where, err)
+			default:
+				said = contents(resp, report)
+			}
+			if (c.says == "") == strings.Contains(said, "do not compare") || !strings.Contains(said, c.says) {
+				t.Errorf("%s, %s, strict_types %s: got %s, want %q", c.format, c.where, strict, said, c.says)
+			}
+		}
 	}
 }
