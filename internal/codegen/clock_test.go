@@ -24,7 +24,7 @@ CREATE TRIGGER k_at AFTER INSERT ON j BEGIN INSERT INTO k (id, at) VALUES (NEW.i
 `
 
 // clockCases are queries on a table each, with the format of the parameter, or
-// what is said of the column.
+// the words of the report about the column.
 var clockCases = []struct{ table, queries, format, says string }{
 	{"a", "-- name: A :many\nSELECT id FROM a WHERE at < @at OR at = @at AND id < @id", "lido.TimeDateTime", ""},
 	{"b", "-- name: B :exec\nINSERT INTO b (id, at) VALUES (@id, @at);\n-- name: B2 :exec\nINSERT INTO b (id) VALUES (?)", "", "DEFAULT CURRENT_TIMESTAMP is datetime, this parameter is lido"},

@@ -45,6 +45,9 @@ func TestGeneratedPackagesAreAndDoWhatSqlcsOwnAreAndDo(t *testing.T) {
 		if err := os.CopyFS(filepath.Join(dir, "case", c.name), os.DirFS(c.dir)); err != nil {
 			t.Fatal(err)
 		}
+		if err := c.approve(filepath.Join(dir, "case", c.name)); err != nil {
+			t.Fatal(err)
+		}
 		outcomes = append(outcomes, &outcome{testCase: c, methods: map[string]bool{}})
 	}
 	may := allowed(t)
