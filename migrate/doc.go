@@ -15,8 +15,11 @@
 //     start at the same time: see "The lock" below.
 //  3. Foreign keys do not get in the way and are not broken. They are off while
 //     a migration runs, so a table can be dropped and built anew under the rows
-//     that refer to it, and PRAGMA foreign_key_check must find nothing before
-//     the commit. https://www.sqlite.org/lang_altertable.html#otheralter
+//     that refer to it, and they are checked before the commit. What was broken
+//     before the migration does not make it fail: rows without a parent from a
+//     time when foreign keys were off, a reference to columns without a unique
+//     index, a reference to a table that is gone.
+//     https://www.sqlite.org/lang_altertable.html#otheralter
 //  4. A database that is newer than the program is refused with a *NewerError
 //     before anything is written.
 //  5. What WithBackup names is called before the first migration that touches a

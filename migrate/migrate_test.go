@@ -123,7 +123,7 @@ func TestAMigrationThatBreaksAForeignKeyIsRolledBack(t *testing.T) {
 	if !errors.As(err, &partial) || partial.Failed.Version != 4 {
 		t.Fatalf("error %v, want a *PartialError of version 4", err)
 	}
-	if !errors.Is(err, lido.ErrForeignKey) || !strings.Contains(err.Error(), "row 20 of child refers to a row of parent") {
+	if !errors.Is(err, lido.ErrForeignKey) || !strings.Contains(err.Error(), "2 rows of child refer to a row of parent that does not exist (first: row 20)") {
 		t.Errorf("error %q does not say which row is broken", err)
 	}
 	if strings.Contains(err.Error(), sql.ErrTxDone.Error()) {

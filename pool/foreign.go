@@ -3,10 +3,10 @@ package pool
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/foreignkey"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -36,7 +36,7 @@ func (db *DB) noteForeignFile(ctx context.Context, c *sqlite.Conn) error {
 	return err
 }
 
-// checkForeignFile looks for rows that point nowhere, and warns.
+// checkForeignFile looks for foreign keys that do not hold, and warns.
 func (db *DB) checkForeignFile(ctx context.Context) error {
 	if !db.notNew || !db.cfg.Logger.Enabled(ctx, slog.LevelWarn) {
 		return nil
@@ -52,15 +52,19 @@ func (db *DB) checkForeignFile(ctx context.Context) error {
 	defer r.Release()
 	c := r.Value()
 	c.LimitTime(limit)
-	count, first, err := orphans(ctx, c)
+	found, err := foreignkey.Find(ctx, c, orphansCounted)
 	c.LimitTime(0)
 	log := db.cfg.Logger.With("path", db.path)
-	const remedy = "list them with PRAGMA foreign_key_check, and delete them or add the rows they point to"
 	switch {
 	case ctx.Err() != nil:
 		return err
-	case count > 0:
-		log.Warn("foreign keys are enforced, and rows in the file break them", "rows", count, "counted_to_the_end", err == nil && count < orphansCounted, "first", first, "remedy", remedy)
+	case len(found) > 0:
+		rows := int64(0)
+		for _, b := range found {
+			rows += b.Rows
+		}
+		log.Warn("foreign keys are enforced, and some are broken", "rows", rows, "counted_to_the_end", err == nil && rows < orphansCounted,
+			"foreign_keys", len(found), "first", found[0].String(), "remedy", found[0].Remedy())
 	case errors.Is(err, lido.ErrInterrupted):
 		if db.notOurs {
 			log.Warn("foreign keys are enforced from now on; the file is too large to look at all of them now", "looked_for", limit, "remedy", "run PRAGMA foreign_key_check, or health's foreign_keys check")
@@ -69,28 +73,4 @@ func (db *DB) checkForeignFile(ctx context.Context) error {
 		log.Warn("foreign keys are enforced, and cannot be checked", "error", err)
 	}
 	return nil
-}
-
-// orphans counts rows that break a foreign key, and describes the first.
-func orphans(ctx context.Context, c *sqlite.Conn) (count int, first string, err error) {
-	s, err := c.Prepare(ctx, "PRAGMA foreign_key_check")
-	if err != nil {
-		return 0, "", err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	for count < orphansCounted {
-		row, err := s.Step()
-		if err != nil || !row {
-			return count, first, err
-		}
-		if count == 0 {
-			rowid := "?" // of a table without them
-			if s.ColumnType(1) != lido.Null {
-				rowid = s.ColumnText(1)
-			}
-			first = fmt.Sprintf("%s row %s refers to a missing %s", s.ColumnText(0), rowid, s.ColumnText(2))
-		}
-		count++
-	}
-	return count, first, nil
 }

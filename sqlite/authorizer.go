@@ -99,6 +99,9 @@ func onAuthorize(_ *libc.TLS, handle uintptr, action int32, arg1, arg2, database
 	switch a {
 	case ActionPragma:
 		if arg2 != 0 && !harmlessPragmas[strings.ToLower(libc.GoString(arg1))] {
+			if c.queryOnlyKept && strings.EqualFold(libc.GoString(arg1), "query_only") {
+				return lib.SQLITE_DENY
+			}
 			c.tainted = "PRAGMA " + libc.GoString(arg1)
 			switch strings.ToLower(libc.GoString(arg1)) {
 			case "journal_mode", "locking_mode":

@@ -58,6 +58,7 @@ type Conn struct {
 	hooks           seam.Hooks // of tests; empty in a program
 	stoppedWith     int32      // the code for which a hook stopped what runs
 	controlDenied   bool
+	queryOnlyKept   bool // PRAGMA query_only is refused; see parseChecks
 	sawControl      bool // by the statement being compiled
 
 	stepped  inuse.Pointer[Stmt] // the last that was stepped

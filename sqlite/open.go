@@ -33,6 +33,10 @@ type Options struct {
 	//
 	// https://www.sqlite.org/uri.html#uriimmutable
 	Immutable bool
+	// VerifyChecks lets integrity_check and quick_check look at CHECK constraints
+	// on a connection that is ReadOnly or Immutable, where the engine otherwise
+	// does not even parse them. PRAGMA query_only cannot be turned off there.
+	VerifyChecks bool
 	// VFS names the layer below the engine; empty is the platform's own.
 	VFS string
 	// BusyTimeout is how long a statement waits for another connection's lock
@@ -185,6 +189,9 @@ func (c *Conn) connect(ctx context.Context, opt Options) (err error) {
 		return c.fail(ctx, rc, "")
 	}
 
+	if opt.VerifyChecks && (opt.ReadOnly || opt.Immutable) {
+		c.parseChecks()
+	}
 	c.installCallbacks()
 	if err := c.limitLength(opt.MaxLengthBytes); err != nil {
 		return err
@@ -225,11 +232,12 @@ func (c *Conn) connect(ctx context.Context, opt Options) (err error) {
 	if _, err := c.QueryInt64(ctx, "PRAGMA schema_version"); err != nil {
 		return err
 	}
-	if opt.ReadOnly {
+	if opt.ReadOnly || opt.Immutable {
 		if err := c.SetPragma(ctx, Pragma{Name: "query_only", Value: "1"}); err != nil {
 			return err
 		}
 	}
+	c.queryOnlyKept = opt.VerifyChecks && (opt.ReadOnly || opt.Immutable)
 	return nil
 }
 

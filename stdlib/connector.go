@@ -24,13 +24,14 @@ func WithTrace(fn func(ctx context.Context, sql string)) Option {
 // WithSchemaChanges makes every writing transaction follow the procedure that
 // SQLite gives for changing tables: foreign keys are off from before BEGIN, so
 // that a table can be dropped and built anew under the rows that refer to it;
-// PRAGMA foreign_key_check must come back empty before COMMIT; and foreign keys
-// are on again afterwards.
+// the foreign keys are checked before COMMIT; and they are on again afterwards.
 //
 // While foreign keys are off, ON DELETE and ON UPDATE do nothing: a
 // transaction that deletes rows must delete what refers to them itself. What it
 // forgets, the check finds: Commit then fails with lido.ErrForeignKey, and the
-// transaction is rolled back.
+// transaction is rolled back. It fails for what the transaction has broken, not
+// for what was broken before: rows from a time without foreign keys, or a
+// reference to columns without a unique index, keep no repair away.
 //
 // The check reads every row of every table with a foreign key, so this is for
 // migrations and not for daily work. Package migrate uses it.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/foreignkey"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -35,54 +36,54 @@ func foreignKeysOn(c *sqlite.Conn) error {
 	return c.SetPragma(context.Background(), sqlite.Pragma{Name: "foreign_keys", Value: "1"})
 }
 
-// checkForeignKeys fails if any row refers to one that is not there. It then
-// rolls the transaction back, and looks whether that was so before.
+// checkForeignKeys fails if the transaction on c breaks a foreign key, and then
+// rolls it back. What was broken before is no fault of the transaction: it holds
+// the write lock, so another connection sees the database as it was when the
+// transaction began. That look is only needed where something is broken.
 //
 // https://www.sqlite.org/pragma.html#pragma_foreign_key_check
-func checkForeignKeys(ctx context.Context, c *sqlite.Conn) error {
-	found, err := foreignKeyViolations(ctx, c)
+func checkForeignKeys(ctx context.Context, c *sqlite.Conn, open func(context.Context) (*sqlite.Conn, error)) error {
+	found, err := foreignkey.Find(ctx, c, 1)
+	if err == nil && len(found) > 0 {
+		found, err = brokenSince(ctx, c, open)
+	}
 	if err != nil {
 		return fmt.Errorf("foreign_key_check before commit: %w", errors.Join(err, c.Rollback()))
 	}
 	if len(found) == 0 {
 		return nil
 	}
-	message := "foreign_key_check before commit: " + strings.Join(found, "; ")
-	if err := c.Rollback(); err != nil {
-		return errors.Join(foreignKeyError(message), err)
-	}
-	if before, err := foreignKeyViolations(ctx, c); err == nil && len(before) > 0 {
-		message += " (before the transaction began: " + strings.Join(before, "; ") + ")"
-	}
-	return foreignKeyError(message)
-}
-
-func foreignKeyError(message string) error {
-	return &lido.Error{Code: codeConstraint, Extended: codeForeignKey, Message: message, Offset: -1}
-}
-
-// foreignKeyViolations describes the first few violations: which row of which
-// table refers to what.
-func foreignKeyViolations(ctx context.Context, c *sqlite.Conn) (found []string, err error) {
 	const enough = 5
-	s, err := c.Prepare(ctx, "PRAGMA foreign_key_check")
+	var what []string
+	for _, b := range found[:min(enough, len(found))] {
+		what = append(what, b.String())
+	}
+	if len(found) > enough {
+		what = append(what, fmt.Sprintf("and %d more", len(found)-enough))
+	}
+	broken := &lido.Error{
+		Code: codeConstraint, Extended: codeForeignKey, Offset: -1,
+		Message: "foreign_key_check before commit: the transaction breaks foreign keys that held before it: " + strings.Join(what, "; "),
+	}
+	if err := c.Rollback(); err != nil {
+		return errors.Join(broken, err)
+	}
+	return broken
+}
+
+// brokenSince returns what the open transaction of c has broken.
+func brokenSince(ctx context.Context, c *sqlite.Conn, open func(context.Context) (*sqlite.Conn, error)) (found []foreignkey.Broken, err error) {
+	before, err := open(ctx)
 	if err != nil {
+		return nil, fmt.Errorf("look at what was broken before the transaction: %w", err)
+	}
+	defer func() { err = errors.Join(err, before.Close()) }()
+	if err := before.Begin(ctx, sqlite.Deferred); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	for {
-		row, err := s.Step()
-		if err != nil || !row {
-			return found, err
-		}
-		if len(found) == enough {
-			return append(found, "and more"), nil
-		}
-		child := "a row" // of a WITHOUT ROWID table
-		if s.ColumnType(1) == lido.Integer {
-			child = fmt.Sprintf("row %d", s.ColumnInt64(1))
-		}
-		found = append(found, fmt.Sprintf("%s of %s refers to a row of %s that is not there",
-			child, s.ColumnText(0), s.ColumnText(2)))
+	baseline, err := foreignkey.Remember(ctx, before)
+	if err != nil {
+		return nil, fmt.Errorf("look at what was broken before the transaction: %w", err)
 	}
+	return baseline.FindNew(ctx, c)
 }

@@ -116,7 +116,7 @@ func (t *tx) Commit() (err error) {
 	}
 	ctx := context.Background()
 	if c.connector.schemaChanges && !t.readOnly {
-		if err := checkForeignKeys(ctx, c.held.Conn); err != nil {
+		if err := checkForeignKeys(ctx, c.held.Conn, c.connector.db.OpenConn); err != nil {
 			return err
 		}
 	}
