@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,8 +60,11 @@ type Config struct {
 	// MigrationTable is where the version of the schema is read;
 	// "goose_db_version" if empty.
 	MigrationTable string
-	// AllowForeignKeyViolations lets backups count whose rows point nowhere,
-	// for databases that had such rows before foreign keys were enforced.
+	// AllowForeignKeyViolations has no effect: each backup carries the rows that
+	// its database has, and its manifest says in DatabaseInfo.Broken what they
+	// break.
+	//
+	// Deprecated: leave it out.
 	AllowForeignKeyViolations bool
 	// Limits bound the proof of each backup.
 	Limits Limits
@@ -249,6 +253,9 @@ func (s *Service) tell(r *runner, res Result, err error) {
 	case res.PruneErr != nil:
 		r.cfg.Logger.Warn("backup made, retention failed", "id", res.Manifest.ID, "error", res.PruneErr)
 	default:
+		if lines := res.Manifest.Database.Broken.Lines(); len(lines) > 0 {
+			r.cfg.Logger.Warn("backup carries rows that break the schema", "id", res.Manifest.ID, "broken", strings.Join(lines, "; "))
+		}
 		r.cfg.Logger.Info("backup made", "id", res.Manifest.ID, "bytes", res.Manifest.Artifact.Bytes, "duration", res.Duration)
 	}
 	if s.cfg.OnBackup != nil {
@@ -372,6 +379,21 @@ func (s *Service) LastVerified(ctx context.Context) (time.Time, bool, error) {
 	}
 	defer done()
 	return r.lastVerified(ctx)
+}
+
+// LastSound is LastVerified for a backup in which no row breaks the schema. It
+// is false if the newest verified backup has such rows.
+func (s *Service) LastSound(ctx context.Context) (time.Time, bool, error) {
+	r, ctx, done, err := s.enter(ctx)
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	defer done()
+	h, err := r.history(ctx)
+	if err != nil || h.last == nil || h.last.Database.Broken != nil {
+		return time.Time{}, false, err
+	}
+	return h.last.Times.Snapshot, true, nil
 }
 
 func (r *runner) lastVerified(ctx context.Context) (time.Time, bool, error) {

@@ -181,31 +181,6 @@ func TestCopyStopsRestingPastItsBounds(t *testing.T) {
 	}
 }
 
-func TestViolatedForeignKeysDoNotCountUnlessAllowed(t *testing.T) {
-	path := newDBPath(t)
-	db := openDB(t, path)
-	execSQL(t, db, "PRAGMA foreign_keys = OFF; INSERT INTO posting(account_id, amount) VALUES (999, 0); PRAGMA foreign_keys = ON;")
-	store := backup.NewDirStore(t.TempDir())
-	_, err := backup.Take(t.Context(), db, fast(store))
-	var damage *backup.DamageError
-	if !errors.As(err, &damage) || damage.Check != "foreign_key_check" || !damage.Source {
-		t.Fatalf("a violated foreign key: %v", err)
-	}
-	if got := names(t, store); len(got) != 0 {
-		t.Errorf("the failed backup left %v", got)
-	}
-	absent(t, path+backup.ScratchSuffix)
-
-	cfg := fast(store)
-	cfg.AllowForeignKeyViolations = true
-	if m := take(t, db, cfg); m.Database.ForeignKeyViolations != 1 {
-		t.Errorf("recorded %d violations", m.Database.ForeignKeyViolations)
-	}
-	if _, err := backup.Verify(t.Context(), store, "", backup.VerifyOptions{ScratchDir: t.TempDir()}); err != nil {
-		t.Error(err)
-	}
-}
-
 // phases are those of a backup in which something can still be cancelled.
 var phases = []backup.Phase{backup.PhaseLock, backup.PhaseCopy, backup.PhasePack, backup.PhaseRead, backup.PhaseCheck, backup.PhasePublish}
 

@@ -96,6 +96,7 @@ func (m *Manifest) of(want string) bool {
 type proved struct {
 	manifest *Manifest
 	path     string  // the plain copy
+	broken   *Broken // what its rows break of their schema
 	skipped  []Entry // the newer ones that were refused
 }
 
@@ -108,7 +109,7 @@ func (c choice) prove(ctx context.Context, store Store, run *scratchRun, fallbac
 		p.path = run.path("restored-" + strconv.Itoa(i) + ".db")
 		// A fault of the page checksums alone is for stage to judge.
 		if e.Manifest != nil && (e.Err == nil || !opt.withSums) {
-			e.Err = stage(ctx, store, e.Manifest, p.path, opt)
+			p.broken, e.Err = stage(ctx, store, e.Manifest, p.path, opt)
 		}
 		if e.Err == nil {
 			p.manifest = e.Manifest

@@ -7,8 +7,10 @@
 //     Times.Snapshot is in it, and no part of a later one.
 //  2. A backup counts only once its published form has been restored to
 //     a scratch file and passed every check: sizes, SHA-256 of both forms, the
-//     checksum of each page, integrity_check, foreign_key_check, schema hash
-//     and migration version.
+//     checksum of each page, integrity_check with CHECK constraints, foreign
+//     keys, schema hash and migration version. Rows that break the schema were
+//     data of the application: the backup carries them, and the manifest names
+//     them in DatabaseInfo.Broken.
 //  3. Publication is atomic. The manifest comes last; without it an artifact
 //     does not count, is refused by Restore and is swept by the next backup.
 //  4. Retention never removes the newest verified backup of a database, and

@@ -75,33 +75,6 @@ func migrationOf(ctx context.Context, c *sqlite.Conn, table string) (*Migration,
 // codeError is SQLite's result code for a statement it cannot prepare.
 const codeError = 1
 
-// checkIntegrity runs integrity_check and returns the first complaints, or
-// none for a sound database.
-//
-// https://www.sqlite.org/pragma.html#pragma_integrity_check
-func checkIntegrity(ctx context.Context, c *sqlite.Conn) (complaints []string, err error) {
-	err = eachRow(ctx, c, "PRAGMA main.integrity_check(10)", func(s *sqlite.Stmt) {
-		if text := s.ColumnText(0); text != "ok" {
-			complaints = append(complaints, strings.ReplaceAll(text, "\n", " "))
-		}
-	})
-	return complaints, err
-}
-
-// countViolations runs foreign_key_check and returns how many rows point
-// nowhere, with the table of the first.
-//
-// https://www.sqlite.org/pragma.html#pragma_foreign_key_check
-func countViolations(ctx context.Context, c *sqlite.Conn) (n int64, table string, err error) {
-	err = eachRow(ctx, c, "PRAGMA main.foreign_key_check", func(s *sqlite.Stmt) {
-		if n == 0 {
-			table = s.ColumnText(0)
-		}
-		n++
-	})
-	return n, table, err
-}
-
 // openForCheck opens a finished copy that nobody else knows. Its content is
 // not trusted: no function with side effects runs on behalf of its schema,
 // nothing is mapped, and no value can grow far beyond the file.
@@ -109,6 +82,8 @@ func openForCheck(ctx context.Context, path string, size int64, onConnect Connec
 	c, err := sqlite.Open(ctx, path, sqlite.Options{
 		ReadOnly:  true,
 		Immutable: true, // a file in WAL mode would else grow a -wal and a -shm
+
+		VerifyChecks: true,
 		Pragmas: []sqlite.Pragma{
 			{Name: "trusted_schema", Value: "0"},
 			{Name: "cell_size_check", Value: "1"},
@@ -127,16 +102,15 @@ func openForCheck(ctx context.Context, path string, size int64, onConnect Connec
 	return c, nil
 }
 
-// The checks that speak about the data and not about the copy.
-const (
-	checkNameIntegrity   = "integrity_check"
-	checkNameForeignKeys = "foreign_key_check"
-)
+// checkNameIntegrity is the check that speaks about the data and not about the
+// copy.
+const checkNameIntegrity = "integrity_check"
 
 // checkDatabase runs every check that needs the engine on the plain copy at
-// path, and compares what it says about itself to m. With countOnly it writes
-// the number of foreign-key violations into m instead of comparing it.
-func checkDatabase(ctx context.Context, path string, m *Manifest, onConnect ConnectFunc, countOnly bool) (err error) {
+// path, compares what it says about itself to m, and returns what its rows
+// break of its schema. With record it writes that into m: a backup carries what
+// the database has.
+func checkDatabase(ctx context.Context, path string, m *Manifest, onConnect ConnectFunc, record bool) (broken *Broken, err error) {
 	damaged := func(check, format string, args ...any) error {
 		return &DamageError{ID: m.ID, Check: check, Detail: fmt.Sprintf(format, args...)}
 	}
@@ -152,50 +126,46 @@ func checkDatabase(ctx context.Context, path string, m *Manifest, onConnect Conn
 	}
 	c, err := openForCheck(ctx, path, m.Plain.Bytes, onConnect)
 	if err != nil {
-		return finding("open", err)
+		return nil, finding("open", err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 
-	complaints, err := checkIntegrity(ctx, c)
+	damage, broken, orphans, err := checkRows(ctx, c)
 	if err != nil {
-		return finding(checkNameIntegrity, err)
+		return nil, finding(checkNameIntegrity, err)
 	}
-	if len(complaints) > 0 {
-		return damaged(checkNameIntegrity, "%s", strings.Join(complaints, "; "))
+	if len(damage) > 0 {
+		return nil, damaged(checkNameIntegrity, "%s", strings.Join(damage, "; "))
 	}
-	violations, table, err := countViolations(ctx, c)
-	if err != nil {
-		return finding(checkNameForeignKeys, err)
+	if record {
+		m.Database.ForeignKeyViolations, m.Database.Broken = orphans, broken
 	}
-	if countOnly {
-		m.Database.ForeignKeyViolations = violations
+	if orphans != m.Database.ForeignKeyViolations {
+		return nil, damaged("foreign_key_check", "%d rows refer to a row that does not exist, %d were expected",
+			orphans, m.Database.ForeignKeyViolations)
 	}
-	if violations != m.Database.ForeignKeyViolations {
-		return damaged(checkNameForeignKeys, "%d rows point nowhere (the first in table %q), %d were expected",
-			violations, table, m.Database.ForeignKeyViolations)
-	}
-	table = ""
+	table := ""
 	if m.Database.Migration != nil {
 		table = m.Database.Migration.Table
 	}
 	got, err := inspect(ctx, c, table)
 	if err != nil {
-		return finding("schema", err)
+		return nil, finding("schema", err)
 	}
 	want := &m.Database
 	switch {
 	case got.PageSize != want.PageSize || got.PageCount != want.PageCount:
-		return damaged("size", "%d pages of %d bytes instead of %d of %d",
+		return nil, damaged("size", "%d pages of %d bytes instead of %d of %d",
 			got.PageCount, got.PageSize, want.PageCount, want.PageSize)
 	case got.ApplicationID != want.ApplicationID || got.UserVersion != want.UserVersion:
-		return damaged("identity", "application_id %d and user_version %d instead of %d and %d",
+		return nil, damaged("identity", "application_id %d and user_version %d instead of %d and %d",
 			got.ApplicationID, got.UserVersion, want.ApplicationID, want.UserVersion)
 	case got.SchemaSHA256 != want.SchemaSHA256:
-		return damaged("schema hash", "%s instead of %s", got.SchemaSHA256, want.SchemaSHA256)
+		return nil, damaged("schema hash", "%s instead of %s", got.SchemaSHA256, want.SchemaSHA256)
 	case want.Migration != nil && (got.Migration == nil || *got.Migration != *want.Migration):
-		return damaged("migration version", "not %d in table %q", want.Migration.Version, want.Migration.Table)
+		return nil, damaged("migration version", "not %d in table %q", want.Migration.Version, want.Migration.Table)
 	}
-	return nil
+	return broken, nil
 }
 
 // eachRow runs sql and gives each of its rows to fn.

@@ -70,8 +70,12 @@ type DatabaseInfo struct {
 	SchemaSHA256 string `json:"schema_sha256"`
 	// Migration is nil where the database has no table of migrations.
 	Migration *Migration `json:"migration,omitempty"`
-	// ForeignKeyViolations is not 0 only where the configuration allowed it.
+	// ForeignKeyViolations counts the rows that refer to a row or a table that
+	// does not exist.
 	ForeignKeyViolations int64 `json:"foreign_key_violations"`
+	// Broken is nil where every row keeps the schema, and in manifests of
+	// versions that did not look.
+	Broken *Broken `json:"broken,omitempty"`
 }
 
 // Migration is the newest migration that the snapshot has seen.

@@ -119,7 +119,7 @@ func Restore(ctx context.Context, store Store, id, target string, opt RestoreOpt
 	if err != nil {
 		return fail(err)
 	}
-	return Report{Manifest: p.manifest, Skipped: p.skipped, Duration: time.Since(start)}, nil
+	return Report{Manifest: p.manifest, Skipped: p.skipped, Duration: time.Since(start), Broken: p.broken}, nil
 }
 
 // resolve makes target absolute and follows links: the sidecars of a database

@@ -61,6 +61,9 @@ type Report struct {
 	Skipped []Entry
 	// Duration is how long reading and checking took.
 	Duration time.Duration
+	// Broken is what the rows break of their own schema, nil if nothing. The
+	// manifest has it too, unless an older version wrote it.
+	Broken *Broken
 }
 
 // Verify restores backup id to a scratch file and checks everything again:
@@ -94,7 +97,7 @@ func Verify(ctx context.Context, store Store, id string, opt VerifyOptions) (rep
 	if err != nil {
 		return rep, fmt.Errorf("verify: %w", err)
 	}
-	return Report{Manifest: p.manifest, Skipped: p.skipped, Duration: time.Since(start)}, nil
+	return Report{Manifest: p.manifest, Skipped: p.skipped, Duration: time.Since(start), Broken: p.broken}, nil
 }
 
 // refuseShared makes dir, in a folder where everybody may make names, and
@@ -119,15 +122,15 @@ type stageOptions struct {
 	progress  ProgressFunc
 	withSums  bool // compare the page checksums too
 	durable   bool // sync the file, for it will be kept
-	countOnly bool // see checkDatabase
+	record    bool // see checkDatabase
 }
 
 // stage restores m's artifact to a new file at path, 0600, and proves it. The
 // file is the caller's to remove, also after an error.
-func stage(ctx context.Context, store Store, m *Manifest, path string, opt stageOptions) (err error) {
+func stage(ctx context.Context, store Store, m *Manifest, path string, opt stageOptions) (broken *Broken, err error) {
 	limits := opt.limits.withDefaults(m.Plain.Bytes)
 	if m.Plain.Bytes > limits.MaxBytes {
-		return fmt.Errorf("backup %s holds a database of %d bytes, Limits.MaxBytes is %d: %w",
+		return nil, fmt.Errorf("backup %s holds a database of %d bytes, Limits.MaxBytes is %d: %w",
 			m.ID, m.Plain.Bytes, limits.MaxBytes, ErrLimit)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limits.Timeout,
@@ -136,7 +139,7 @@ func stage(ctx context.Context, store Store, m *Manifest, path string, opt stage
 
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	opt.progress.report(PhaseRead, 0, m.Plain.Bytes)
 	err = unpack(ctx, store, m, f, opt.withSums, opt.progress)
@@ -144,11 +147,11 @@ func stage(ctx context.Context, store Store, m *Manifest, path string, opt stage
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+		return nil, err
 	}
 	opt.progress.report(PhaseCheck, 0, 0)
 	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
-	return checkDatabase(ctx, path, m, opt.onConnect, opt.countOnly)
+	return checkDatabase(ctx, path, m, opt.onConnect, opt.record)
 }

@@ -46,6 +46,14 @@ type BackupNotifier interface {
 	BackupMade() <-chan struct{}
 }
 
+// BackupSoundness is what Config.Backups has besides where a verified backup is
+// to stand for foreign_keys and integrity_check; *backup.Service has it.
+// LastSound is LastVerified, with ok false as well where the rows of that backup
+// break the schema.
+type BackupSoundness interface {
+	LastSound(ctx context.Context) (at time.Time, ok bool, err error)
+}
+
 // Migrations tells which migration the database is at and which one the
 // program was built for.
 type Migrations func(ctx context.Context, db *pool.DB) (current, wanted int64, err error)
@@ -85,8 +93,8 @@ type Config struct {
 	// Default 1 minute; negative for at once.
 	ExpensiveDelay time.Duration
 
-	// Backups adds the check backup_age, and lets a young verified backup stand
-	// for foreign_keys and integrity_check. A backup service belongs before the
+	// Backups adds the check backup_age, and, if it is a BackupSoundness, lets a
+	// young verified backup stand for foreign_keys and integrity_check. A backup service belongs before the
 	// Monitor in pool.Config.Services, so that it can be asked. Default: none.
 	Backups BackupAger
 

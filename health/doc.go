@@ -46,17 +46,18 @@
 //	disk_database       1m  room on the file system of the database
 //	engine_version     24h  SQLite 3.51.3 or newer, and the libc it was made for
 //	file_identity       1m  files renamed, replaced or removed while open
-//	foreign_keys       24h  rows whose parent does not exist
+//	foreign_keys       24h  rows whose parent does not exist, keys that cannot be checked
 //	fresh_read         30s  a new connection can read, and the WAL is all there
-//	integrity_check    24h  every page, and every index against its table
+//	integrity_check    24h  every page, every index against its table, and constraints
 //	migration_version   5m  the schema is the one the program was built for
 //	pool_saturation    15s  how long callers wait for a connection
-//	quick_check         1h  damaged pages, other than the last one of a long value
+//	quick_check         1h  damaged pages, other than the last one of a long value; constraints
 //	wal_size           30s  a WAL that cannot be emptied
 //	write_probe        30s  the write lock can be had, or a commit succeeded lately
 //
 // foreign_keys and integrity_check are satisfied by a verified backup that is
-// younger than Config.ProvedByBackup, because it has passed the same checks. A
+// younger than Config.ProvedByBackup, because it has passed the same checks,
+// unless it carries rows that break the schema. A
 // flipped bit inside a page is found by none of them, nor is a page that was
 // zeroed at the end of a long value: a chain of overflow pages ends with the
 // page whose link is zero, and what else the page holds is the value itself.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/constraint"
+	"github.com/lidodb/lido/internal/foreignkey"
 	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/sqlite"
 )
@@ -21,8 +23,8 @@ const maxFindings = 20
 
 // checkQuick looks for damaged pages. It finds whole pages that are not what
 // they should be, except the last overflow page of a long value, which has no
-// structure of its own, and hardly ever a single flipped bit. CHECK constraints are
-// not looked at: a read-only connection does not even parse them.
+// structure of its own, and hardly ever a single flipped bit. It also evaluates
+// CHECK constraints, as integrity_check does.
 //
 // https://www.sqlite.org/pragma.html#pragma_quick_check
 func checkQuick(cfg Config) Check {
@@ -45,14 +47,16 @@ func checkIntegrity(cfg Config) Check {
 	}
 }
 
-// provedOr spares the work when a young backup has passed the same checks.
+// provedOr spares the work when a young backup has passed the same checks and
+// carries no row that breaks the schema.
 func provedOr(cfg Config, run func(context.Context, *pool.DB) Result) func(context.Context, *pool.DB) Result {
-	if cfg.Backups == nil || cfg.ProvedByBackup < 0 {
+	sound, ok := cfg.Backups.(BackupSoundness)
+	if !ok || cfg.ProvedByBackup < 0 {
 		return run
 	}
 	return func(ctx context.Context, db *pool.DB) Result {
 		// An error is for backup_age to report.
-		at, ok, err := cfg.Backups.LastVerified(ctx)
+		at, ok, err := sound.LastSound(ctx)
 		if age := time.Since(at); err == nil && ok && age >= 0 && age < cfg.ProvedByBackup {
 			return okay("proved by the verified backup taken %s ago", roundTime(age))
 		}
@@ -75,6 +79,7 @@ type scan struct {
 	ended      time.Time           // when the last one was
 	damaged    map[string][]string // what was found in tables, until they are found sound
 	unfinished map[string]bool     // tables that a timeout left unchecked, until they are checked
+	unverified string              // why CHECK constraints could not be evaluated in this round
 }
 
 func (s *scan) run(ctx context.Context, db *pool.DB) (res Result) {
@@ -110,9 +115,9 @@ func (s *scan) run(ctx context.Context, db *pool.DB) (res Result) {
 // whole checks everything in one statement.
 func (s *scan) whole(ctx context.Context, c *sqlite.Conn) (Result, error) {
 	began := time.Now()
-	var found []string
+	var found findings
 	err := inSnapshot(ctx, c, func() (err error) {
-		found, err = s.ask(ctx, c, fmt.Sprint(maxFindings))
+		found, err = s.ask(ctx, c, "")
 		return err
 	})
 	if err != nil {
@@ -120,10 +125,20 @@ func (s *scan) whole(ctx context.Context, c *sqlite.Conn) (Result, error) {
 	}
 	clear(s.damaged)
 	clear(s.unfinished)
-	if len(found) > 0 {
-		return failed(remedyFound(found), "%s reports %s", s.pragma, summary(found)), nil
+	s.unverified = found.unverified
+	if len(found.texts) > 0 {
+		return failed(remedyFound(found.texts), "%s reports %s", s.pragma, summary(found.texts)), nil
 	}
-	return okay("%s passed in %s", s.pragma, since(began)), nil
+	return s.sound("%s passed in %s", s.pragma, since(began)), nil
+}
+
+// sound is the answer where nothing was found.
+func (s *scan) sound(format string, args ...any) Result {
+	text := fmt.Sprintf(format, args...)
+	if s.unverified != "" {
+		text += "; CHECK constraints could not be evaluated: " + s.unverified
+	}
+	return okay("%s", text)
 }
 
 // tables goes on with the round until it or the budget is at its end.
@@ -162,10 +177,10 @@ func (s *scan) tables(ctx context.Context, c *sqlite.Conn) (Result, error) {
 		name := names[next]
 		found, err := s.askTable(ctx, c, name)
 		switch {
-		case err == nil && len(found) == 0:
+		case err == nil && len(found.texts) == 0:
 			delete(s.damaged, name)
 		case err == nil:
-			s.damaged[name] = found
+			s.damaged[name] = found.texts
 		case ctx.Err() != nil:
 			// The next run must not stop at the same table again.
 			s.cursor = name
@@ -175,6 +190,9 @@ func (s *scan) tables(ctx context.Context, c *sqlite.Conn) (Result, error) {
 			s.damaged[name] = []string{err.Error()}
 		default:
 			return Result{}, fmt.Errorf("table %s: %w", name, err)
+		}
+		if found.unverified != "" || next == 0 {
+			s.unverified = found.unverified
 		}
 		delete(s.unfinished, name)
 		s.cursor = name
@@ -206,35 +224,44 @@ func (s *scan) tables(ctx context.Context, c *sqlite.Conn) (Result, error) {
 		return degraded(remedyUnfinished, "%s; still unchecked for want of time: %s", text,
 			summary(slices.Sorted(maps.Keys(s.unfinished)))), nil
 	}
-	return okay("%s", text), nil
+	return s.sound("%s", text), nil
 }
 
 // askTable runs the PRAGMA on a table, unless it has been dropped.
-func (s *scan) askTable(ctx context.Context, c *sqlite.Conn, name string) (found []string, err error) {
+func (s *scan) askTable(ctx context.Context, c *sqlite.Conn, name string) (found findings, err error) {
 	err = inSnapshot(ctx, c, func() error {
 		n, err := c.QueryInt64(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = "+quoteText(name))
 		if err != nil || n == 0 && name != "sqlite_schema" {
 			return err
 		}
-		found, err = s.ask(ctx, c, quoteText(name))
+		found, err = s.ask(ctx, c, name)
 		return err
 	})
 	return found, err
 }
 
-// ask runs the PRAGMA and returns what it complains of.
-func (s *scan) ask(ctx context.Context, c *sqlite.Conn, arg string) ([]string, error) {
-	rows, err := queryTexts(ctx, c, "PRAGMA "+s.pragma+"("+arg+")", 1)
-	var found []string
-	for _, r := range rows {
-		if r[0] != "ok" {
-			found = append(found, r[0])
+// findings are the complaints about the database or a table of it.
+type findings struct {
+	texts      []string
+	unverified string // see constraint.Report
+}
+
+// ask runs the PRAGMA on a table, or on the database if it is "".
+func (s *scan) ask(ctx context.Context, c *sqlite.Conn, table string) (f findings, err error) {
+	report, err := constraint.Check(ctx, c, s.pragma, table, maxFindings)
+	f = findings{texts: report.Damage, unverified: report.Unverified}
+	for _, b := range report.Broken {
+		more := ""
+		if report.More {
+			more = " or more"
 		}
+		f.texts = append(f.texts, fmt.Sprintf("%s (%s%s)", b.Finding, count(int(b.Count), "row"), more))
 	}
-	if err != nil && len(found) > 0 && errors.Is(err, lido.ErrCorrupt) {
-		return append(found, err.Error()), nil
+	if err != nil && len(f.texts) > 0 && errors.Is(err, lido.ErrCorrupt) {
+		f.texts = append(f.texts, err.Error())
+		return f, nil
 	}
-	return found, err
+	return f, err
 }
 
 // remedyFound says what to do about findings: not all of them are damage to
@@ -243,10 +270,10 @@ func remedyFound(found []string) string {
 	var index, rows bool
 	for _, f := range found {
 		switch {
+		case constraint.Broken(f):
+			rows = true
 		case strings.Contains(f, "from index ") || strings.Contains(f, " in index ") || strings.Contains(f, " of index "):
 			index = true
-		case strings.HasPrefix(f, "CHECK constraint failed in ") || strings.Contains(f, " value in "):
-			rows = true
 		default:
 			return remedyRestore
 		}
@@ -273,7 +300,9 @@ func summary(found []string) string {
 // maxOrphans is where the foreign key check stops to count.
 const maxOrphans = 10_000
 
-// checkForeignKeys looks for rows whose parent does not exist.
+// checkForeignKeys looks for foreign keys that do not hold. Rows that refer to
+// nothing are Failed; a reference to columns without a unique index is Degraded
+// by itself: reads go on, and writes to either table fail.
 //
 // https://www.sqlite.org/pragma.html#pragma_foreign_key_check
 func checkForeignKeys(cfg Config) Check {
@@ -281,49 +310,35 @@ func checkForeignKeys(cfg Config) Check {
 		Name: ForeignKeys, Cost: Expensive, Interval: 24 * time.Hour, Timeout: 10 * time.Minute,
 		Run: provedOr(cfg, func(ctx context.Context, db *pool.DB) Result {
 			began := time.Now()
-			var orphans map[string]int
-			var total int
-			err := onFresh(ctx, db, func(c *sqlite.Conn) (err error) {
+			var found []foreignkey.Broken
+			err := onFresh(ctx, db, func(c *sqlite.Conn) error {
 				return inSnapshot(ctx, c, func() (err error) {
-					orphans, total, err = findOrphans(ctx, c)
+					found, err = foreignkey.Find(ctx, c, maxOrphans)
 					return err
 				})
 			})
 			if err != nil {
 				return failed(remedyFor(err), "foreign_key_check cannot run: %v", err)
 			}
-			if total == 0 {
+			if len(found) == 0 {
 				return okay("foreign_key_check passed in %s", since(began))
 			}
-			var texts []string
-			for _, k := range slices.Sorted(maps.Keys(orphans)) {
-				texts = append(texts, fmt.Sprintf("%s: %s", k, count(orphans[k], "row")))
+			var texts, remedies []string
+			total := 0
+			for _, b := range found {
+				total += int(b.Rows)
+				texts = append(texts, b.String())
+				remedies = append(remedies, b.Remedy())
+			}
+			remedy := summary(slices.Compact(remedies))
+			if total == 0 {
+				return degraded(remedy, "%s", summary(texts))
 			}
 			more := ""
 			if total == maxOrphans {
 				more = " or more"
 			}
-			return failed(`list them with "PRAGMA foreign_key_check", then delete them or add the rows they point to`,
-				"%s%s point to a row that does not exist: %s", count(total, "row"), more, summary(texts))
+			return failed(remedy, "foreign keys are broken in %s%s: %s", count(total, "row"), more, summary(texts))
 		}),
 	}
-}
-
-// findOrphans counts violations by "child -> parent".
-func findOrphans(ctx context.Context, c *sqlite.Conn) (orphans map[string]int, total int, err error) {
-	s, err := c.Prepare(ctx, "PRAGMA foreign_key_check")
-	if err != nil {
-		return nil, 0, err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	orphans = map[string]int{}
-	for total < maxOrphans {
-		row, err := s.Step()
-		if err != nil || !row {
-			return orphans, total, err
-		}
-		orphans[s.ColumnText(0)+" -> "+s.ColumnText(2)]++
-		total++
-	}
-	return orphans, total, nil
 }

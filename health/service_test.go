@@ -39,6 +39,16 @@ type backupAt struct {
 
 func (b backupAt) LastVerified(context.Context) (time.Time, bool, error) { return b.at, b.ok, b.err }
 
+// soundAt is a backup in which no row breaks the schema, unless broken is set.
+type soundAt struct {
+	backupAt
+	broken bool
+}
+
+func (s soundAt) LastSound(context.Context) (time.Time, bool, error) {
+	return s.at, s.ok && !s.broken, s.err
+}
+
 func TestTheWriteProbeTakesTheLockOrCountsARecentCommit(t *testing.T) {
 	db := open(t, pool.Config{})
 	want(t, run(t, db, health.Config{}, health.WriteProbe), health.OK, "lock was had")

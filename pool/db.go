@@ -481,13 +481,16 @@ func (db *DB) takeCloseTurn(ctx context.Context) error {
 }
 
 // OpenConn opens a read-only connection of its own, with the readers' settings
-// and outside their number: for probes and backups. The caller closes it: Close
+// and outside their number: for probes and backups. Its integrity_check looks at
+// CHECK constraints too. The caller closes it: Close
 // does not, and keeps neither waiting nor silent about one that is still open.
 func (db *DB) OpenConn(ctx context.Context) (*sqlite.Conn, error) {
 	if err := db.refuse(ctx); err != nil {
 		return nil, err
 	}
-	c, err := db.connectAs(ctx, true, db.cfg.connOptions(true))
+	opt := db.cfg.connOptions(true)
+	opt.VerifyChecks = true
+	c, err := db.connectAs(ctx, true, opt)
 	if err == nil {
 		db.watch.add(c)
 	}

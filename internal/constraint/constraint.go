@@ -38,6 +38,9 @@ type Rows struct {
 type Report struct {
 	Damage []string // of the file, the first of it
 	Broken []Rows   // ordered by Finding
+	// More says that the engine stopped before it had counted all of Broken: on a
+	// single table it reports a hundred findings.
+	More bool
 	// Unverified says why CHECK constraints could not be evaluated: their
 	// functions are unknown to the connection. It is "" where they could.
 	Unverified string
@@ -62,7 +65,10 @@ func Check(ctx context.Context, c *sqlite.Conn, pragma, table string, damage int
 	// The pages were looked at before all rows, so where none is damaged no
 	// more than a line for each row is to come.
 	if err == nil && full && len(r.Damage) == 0 {
-		r, _, err = run(ctx, c, pragma, table, math.MaxInt32, damage)
+		if table == "" {
+			r, _, err = run(ctx, c, pragma, table, math.MaxInt32, damage)
+		}
+		r.More = table != ""
 	}
 	r.Unverified = unverified
 	return r, err
@@ -111,5 +117,5 @@ func run(ctx context.Context, c *sqlite.Conn, pragma, table string, limit, damag
 		r.Broken = append(r.Broken, Rows{text, n})
 	}
 	slices.SortFunc(r.Broken, func(a, b Rows) int { return strings.Compare(a.Finding, b.Finding) })
-	return r, lines >= limit && table == "", nil
+	return r, lines >= limit, nil
 }

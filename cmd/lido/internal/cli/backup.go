@@ -50,6 +50,7 @@ type backupJSON struct {
 	State     string     `json:"state"` // ok, or why it cannot be restored
 	Duration  int64      `json:"duration_ns,omitempty"`
 	Removed   []string   `json:"removed,omitempty"` // by retention
+	Broken    []string   `json:"broken,omitempty"`  // what the rows break of their schema
 }
 
 func describe(id string, m *backup.Manifest) backupJSON {
@@ -59,6 +60,7 @@ func describe(id string, m *backup.Manifest) backupJSON {
 	}
 	out.Database, out.Snapshot = m.Database.Name, &m.Times.Snapshot
 	out.Bytes, out.Artifact = m.Plain.Bytes, m.Artifact.Bytes
+	out.Broken = m.Database.Broken.Lines()
 	if m.Database.Migration != nil {
 		out.Migration = &m.Database.Migration.Version
 	}
@@ -70,7 +72,6 @@ func (b *backups) now() *cobra.Command {
 		db      string
 		name    string
 		keep    backup.Keep
-		violate bool
 		moved   bool
 		scratch string
 	)
@@ -102,7 +103,7 @@ func (b *backups) now() *cobra.Command {
 				var err error
 				res, err = backup.Take(cmd.Context(), d, backup.Config{
 					Store: backup.NewDirStore(b.dir), Name: name, Moved: moved, Keep: keep, ScratchDir: scratch,
-					AllowForeignKeyViolations: violate, Progress: tell,
+					Progress: tell,
 				})
 				return err
 			})
@@ -117,6 +118,7 @@ func (b *backups) now() *cobra.Command {
 			}
 			fmt.Fprintf(b.Stdout, "%s  %s, %s stored, made and proved in %s\n", out.ID,
 				formatBytes(out.Bytes), formatBytes(out.Artifact), formatDuration(res.Duration))
+			writeBroken(b.Stdout, out.ID, out.Broken)
 			for _, id := range res.Pruned.Removed {
 				fmt.Fprintf(b.Stdout, "removed %s, which no rule keeps\n", id)
 			}
@@ -133,7 +135,8 @@ func (b *backups) now() *cobra.Command {
 	f.DurationVar(&keep.Age, "keep-for", 0, "remove backups that are older, as in 720h, beyond those of --keep")
 	f.BoolVar(&moved, "moved", false, "the backups of that name are of this database, which was elsewhere")
 	f.StringVar(&scratch, "scratch", "", "the folder for plain copies (default: beside the database)")
-	f.BoolVar(&violate, "allow-foreign-key-violations", false, "let a database count that has rows which point nowhere")
+	f.Bool("allow-foreign-key-violations", false, "")
+	_ = f.MarkDeprecated("allow-foreign-key-violations", "each backup carries the rows that its database has, and says what they break")
 	return cmd
 }
 
@@ -292,7 +295,7 @@ func (b *backups) verifyEach(cmd *cobra.Command, ids []string) error {
 			id = rep.Manifest.ID
 		}
 		out := describe(id, rep.Manifest)
-		out.Duration = int64(time.Since(began))
+		out.Duration, out.Broken = int64(time.Since(began)), rep.Broken.Lines()
 		if err != nil {
 			bad++
 			out.State = commandWords(err.Error())
@@ -308,6 +311,9 @@ func (b *backups) verifyEach(cmd *cobra.Command, ids []string) error {
 		err = writeJSON(b.Stdout, list)
 	} else {
 		err = writeTable(b.Stdout, []string{"BACKUP", "TIME", "STATE"}, rows)
+		for _, out := range list {
+			writeBroken(b.Stdout, out.ID, out.Broken)
+		}
 	}
 	if err == nil && bad > 0 {
 		return noError{}
@@ -399,12 +405,13 @@ way back but another restore.`,
 				return refused(withList(err, from))
 			}
 			out := describe(rep.Manifest.ID, rep.Manifest)
-			out.Duration = int64(rep.Duration)
+			out.Duration, out.Broken = int64(rep.Duration), rep.Broken.Lines()
 			if asJSON {
 				return writeJSON(p.Stdout, out)
 			}
 			fmt.Fprintf(p.Stdout, "restored %s to %s: %s as of %s, proved in %s\n", out.ID, to,
 				formatBytes(out.Bytes), out.Snapshot.UTC().Format("2006-01-02 15:04:05Z"), formatDuration(rep.Duration))
+			writeBroken(p.Stdout, out.ID, out.Broken)
 			return nil
 		},
 	}
