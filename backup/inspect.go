@@ -77,12 +77,12 @@ const codeError = 1
 
 // openForCheck opens a finished copy that nobody else knows. Its content is
 // not trusted: no function with side effects runs on behalf of its schema,
-// nothing is mapped, and no value can grow far beyond the file.
-func openForCheck(ctx context.Context, path string, size int64, onConnect ConnectFunc) (*sqlite.Conn, error) {
+// nothing is mapped, no value can grow far beyond the file, and its expressions
+// end with ctx.
+func openForCheck(ctx context.Context, path string, size int64, onConnect ConnectFunc) (*sqlite.Conn, *guard, error) {
 	c, err := sqlite.Open(ctx, path, sqlite.Options{
-		ReadOnly:  true,
-		Immutable: true, // a file in WAL mode would else grow a -wal and a -shm
-
+		ReadOnly:     true,
+		Immutable:    true, // a file in WAL mode would else grow a -wal and a -shm
 		VerifyChecks: true,
 		Pragmas: []sqlite.Pragma{
 			{Name: "trusted_schema", Value: "0"},
@@ -91,15 +91,19 @@ func openForCheck(ctx context.Context, path string, size int64, onConnect Connec
 		},
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c.Limit(sqlite.LimitLength, int(min(max(2*size, 16<<20), sqlite.MaxLength)))
+	g, err := newGuard(ctx, c)
+	if err != nil {
+		return nil, nil, errors.Join(err, c.Close())
+	}
 	if onConnect != nil {
 		if err := onConnect(ctx, c); err != nil {
-			return nil, errors.Join(fmt.Errorf("OnConnect: %w", err), c.Close())
+			return nil, nil, errors.Join(fmt.Errorf("OnConnect: %w", err), g.close(), c.Close())
 		}
 	}
-	return c, nil
+	return c, g, nil
 }
 
 // checkNameIntegrity is the check that speaks about the data and not about the
@@ -114,21 +118,25 @@ func checkDatabase(ctx context.Context, path string, m *Manifest, onConnect Conn
 	damaged := func(check, format string, args ...any) error {
 		return &DamageError{ID: m.ID, Check: check, Detail: fmt.Sprintf(format, args...)}
 	}
+	var guard *guard
 	// The engine's word for a broken file is a finding, not a failure to look.
 	finding := func(check string, err error) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if guard != nil && guard.err != nil {
+			return fmt.Errorf("backup %s: %s: %w", m.ID, check, guard.err)
 		}
 		if errors.Is(err, lido.ErrCorrupt) {
 			return damaged(check, "%v", err)
 		}
 		return fmt.Errorf("backup %s: %s: %w", m.ID, check, err)
 	}
-	c, err := openForCheck(ctx, path, m.Plain.Bytes, onConnect)
+	c, guard, err := openForCheck(ctx, path, m.Plain.Bytes, onConnect)
 	if err != nil {
 		return nil, finding("open", err)
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
+	defer func() { err = errors.Join(err, guard.close(), c.Close()) }()
 
 	damage, broken, orphans, err := checkRows(ctx, c)
 	if err != nil {

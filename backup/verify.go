@@ -22,7 +22,9 @@ type Limits struct {
 	// MaxBytes is the largest database to accept; 1 TiB if zero.
 	MaxBytes int64
 	// Timeout bounds reading and all checks together; 10 minutes and a second
-	// for every 8 MiB if zero.
+	// for every 8 MiB if zero. Expressions of the schema are bounded by it too:
+	// a call of a function whose work grows with the product of its arguments'
+	// lengths is refused at once if it may take longer.
 	Timeout time.Duration
 }
 

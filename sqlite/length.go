@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	lib "modernc.org/sqlite/lib"
 
@@ -38,6 +39,17 @@ func (c *Conn) limitLength(n int) error {
 	}
 	return nil
 }
+
+// shortest is the engine's own lower bound of LimitLength. Below it, it takes a
+// buffer on its stack for one of its heap.
+const shortest = 30
+
+// RefuseValues bounds the length of values by 30 bytes for the rest of the
+// connection's life, so that the next instruction that makes or reads a longer
+// string or blob fails with lido.ErrTooBig. It ends a statement whose
+// expressions cost much, between whose instructions Interrupt is not looked at.
+// Any goroutine may call it at any time before Close.
+func (c *Conn) RefuseValues() { atomic.StoreInt32(&db(c).FaLimit[LimitLength], shortest) }
 
 // maxLength is the bound that is in force.
 func (c *Conn) maxLength() int { return int(db(c).FaLimit[LimitLength]) }
