@@ -112,7 +112,7 @@ func (g *guard) call(name, sql string, args []sqlite.Value) (result any, err err
 		}
 	}
 	if until, ok := g.ctx.Deadline(); ok && float64(product) > time.Until(until).Seconds()*perSecond {
-		g.err = fmt.Errorf("its schema calls %s on values so long that it may take longer than Limits.Timeout allows: %w", name, ErrLimit)
+		g.err = fmt.Errorf("its schema calls %s on values so long that the call may outlast the time of the check: %w", name, ErrLimit)
 		return nil, g.err
 	}
 	if _, err := s.Step(); err != nil {
