@@ -1,8 +1,11 @@
 package constraint_test
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/lidodb/lido/internal/constraint"
@@ -72,4 +75,50 @@ func TestBroken_tellsRowsFromDamage(t *testing.T) {
 			t.Errorf("%q: %v", finding, got)
 		}
 	}
+}
+
+// NOT NULL and the types of STRICT tables cannot be turned off, but a tool that
+// writes the schema itself can add them to a table that has rows.
+func TestCheck_rowsOfAnEditedSchema(t *testing.T) {
+	const before = "CREATE TABLE t (x /*                    */, y TEXT /* */)"
+	for after, want := range map[string]string{
+		"CREATE TABLE t (x NOT NULL /* */, y TEXT)":       "[{NULL value in t.x 1}]",
+		"CREATE TABLE t (x INTEGER /* */, y TEXT) STRICT": "[{non-INTEGER value in t.x 1}]",
+	} {
+		after = fit(after, len(before))
+		path := filepath.Join(t.TempDir(), "test.db")
+		c, err := sqlite.Open(t.Context(), path, sqlite.Options{Create: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Exec(t.Context(), before+"; INSERT INTO t VALUES (NULL, 'a'), ('b', 'c'), (1, 'd')"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, bytes.Replace(data, []byte(before), []byte(after), 1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err = sqlite.Open(t.Context(), path, sqlite.Options{ReadOnly: true, VerifyChecks: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := constraint.Check(t.Context(), c, "integrity_check", "", 10)
+		if got := fmt.Sprint(r.Broken); err != nil || len(r.Damage) > 0 || got != want {
+			t.Errorf("%s: %s, damage %q, %v, want %s", after, got, r.Damage, err, want)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// fit makes sql longer, in its comment.
+func fit(sql string, length int) string {
+	return strings.Replace(sql, "/*", "/*"+strings.Repeat(" ", length-len(sql)), 1)
 }
