@@ -75,7 +75,7 @@ func migrationOf(ctx context.Context, c *sqlite.Conn, table string) (*Migration,
 // codeError is SQLite's result code for a statement it cannot prepare.
 const codeError = 1
 
-// openForCheck opens a finished copy that nobody else knows. Its content is
+// openForCheck opens a finished copy that no other program knows. Its content is
 // not trusted: no function with side effects runs on behalf of its schema,
 // nothing is mapped, no value can grow far beyond the file, and its expressions
 // end with ctx.

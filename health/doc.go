@@ -57,11 +57,11 @@
 //
 // foreign_keys and integrity_check are satisfied by a verified backup that is
 // younger than Config.ProvedByBackup, because it has passed the same checks,
-// unless it carries rows that break the schema. A
-// flipped bit inside a page is found by none of them, nor is a page that was
-// zeroed at the end of a long value: a chain of overflow pages ends with the
-// page whose link is zero, and what else the page holds is the value itself.
-// Checksums of pages are the only cure for both.
+// unless it carries rows that break the schema. A flipped bit inside a page is
+// found by none of them, nor is a page that was zeroed at the end of a long
+// value: a chain of overflow pages ends with the page whose link is zero, and
+// what else the page holds is the value itself. Checksums of pages are the only
+// cure for both.
 //
 // quick_check and integrity_check hold a read snapshot while they look at one
 // table, or at a whole small database; the WAL grows meanwhile.

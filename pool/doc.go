@@ -184,7 +184,7 @@
 // rollback journal is rolled back.
 //
 // Foreign keys are enforced, which other programs may not have done. If
-// Config.Logger is set it is told of rows that break them: Open looks for up
+// Config.Logger is set, Open warns of those that do not hold: it looks for up
 // to 5 s in a file that is not in WAL mode yet, which no pool can have opened
 // before, and for up to 50 ms in any other. Nothing is written to remember it.
 //
