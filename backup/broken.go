@@ -71,7 +71,7 @@ func (b *Broken) Lines() (lines []string) {
 	return lines
 }
 
-// Bounds of a manifest, whoever named the tables.
+// Bounds of a manifest, however long the names of tables are.
 const (
 	maxBroken       = 100 // of references, and of constraints
 	maxBrokenText   = 200 // bytes of a name or an explanation

@@ -32,7 +32,7 @@ type Broken struct {
 	First string
 }
 
-// String explains what is broken, in one clause.
+// String explains the fault in one clause.
 func (b Broken) String() string {
 	rows, refer, hold := "rows", "refer", "hold"
 	if b.Rows == 1 {
@@ -111,7 +111,7 @@ type Baseline struct {
 	counts map[uint64]int64
 }
 
-// Remember reads what is broken in the database that c sees.
+// Remember reads the faults of the database that c sees.
 func Remember(ctx context.Context, c *sqlite.Conn) (*Baseline, error) {
 	b := &Baseline{seed: maphash.MakeSeed(), counts: map[uint64]int64{}}
 	return b, walk(ctx, c, func(k *key, row *row) bool {
@@ -122,8 +122,8 @@ func Remember(ctx context.Context, c *sqlite.Conn) (*Baseline, error) {
 	})
 }
 
-// FindNew returns what is broken in the database that c sees and was not at the
-// moment of b. A reference counts as broken before if the same value was, in a
+// FindNew returns the faults of the database that c sees and that b does not
+// have. A reference counts as broken before if the same value was, in a
 // column of the same names or to the same parent: a table that a migration has
 // renamed or rebuilt brings its orphans along.
 func (b *Baseline) FindNew(ctx context.Context, c *sqlite.Conn) (found []Broken, err error) {

@@ -107,7 +107,7 @@ func TestFind_stopsAtTheLimit(t *testing.T) {
 	}
 }
 
-// The engine itself says what is right, where it says anything.
+// The engine's own check is right, where it has an answer.
 func TestFind_countsWhatForeignKeyCheckCounts(t *testing.T) {
 	types := rapid.SampledFrom([]string{"", "INTEGER", "TEXT", "REAL", "NUMERIC", "BLOB", "TEXT COLLATE NOCASE", "TEXT COLLATE RTRIM"})
 	value := rapid.SampledFrom([]string{"NULL", "1", "'1'", "'01'", "1.0", "1.5", "'1.5'", "'1.0'", "x'31'", "'a'", "'A'", "'a '", "x'61'", "2", "'2'", "''", "9007199254740993", "'9007199254740993'", "9007199254740992.0"})

@@ -27,7 +27,7 @@ const (
 	mismatched       // the parent has no unique index on exactly those columns
 )
 
-// key is a Key with what is needed to look for its rows.
+// key is a Key, and how its rows can be looked for.
 type key struct {
 	Key
 	state state
