@@ -37,11 +37,28 @@ func Select[T any](ctx context.Context, r Reader, q *SQL) ([]T, error) {
 
 // SelectOne is Select for the first row. Without one it returns ErrNoRows.
 func SelectOne[T any](ctx context.Context, r Reader, q *SQL) (T, error) {
-	for row, err := range SelectSeq[T](ctx, r, q) {
-		return row, err
+	var row, none T
+	s, err := q.start(ctx, r)
+	if err != nil {
+		return none, err
 	}
-	var none T
-	return none, ErrNoRows
+	defer s.Close()
+	more, err := s.Step()
+	if err != nil {
+		return none, err
+	}
+	if !more {
+		return none, ErrNoRows
+	}
+	reader, err := newRowReader(s, reflect.TypeFor[T]())
+	if err != nil {
+		return none, q.named(err)
+	}
+	reader.read(s, reflect.ValueOf(&row).Elem())
+	if err := s.Close(); err != nil { // a value that could not be read
+		return none, err
+	}
+	return row, nil
 }
 
 // SelectSeq is Select row by row. It holds what r holds (on a Database, a
@@ -49,54 +66,61 @@ func SelectOne[T any](ctx context.Context, r Reader, q *SQL) (T, error) {
 func SelectSeq[T any](ctx context.Context, r Reader, q *SQL) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		fail := func(err error) {
-			if _, ok := errors.AsType[*Error](err); !ok {
-				err = fmt.Errorf("%s: %w", q.name, err)
-			}
-			yield(none, err)
-		}
-		if q.err != nil {
-			fail(q.err)
-			return
-		}
-		s, err := r.PrepareRead(ctx, &Query{Name: q.name, SQL: q.String(), ReadOnly: true})
+		s, err := q.start(ctx, r)
 		if err != nil {
 			yield(none, err)
 			return
 		}
 		defer s.Close()
-		if err := q.bind(s); err != nil {
-			fail(err)
-			return
-		}
 		var reader *rowReader
-		for {
-			more, err := s.Step()
-			if err != nil {
-				yield(none, err)
-				return
-			}
-			if !more {
-				break
-			}
+		more, err := s.Step()
+		for more && err == nil {
 			// After the first step: a change of schema may have made the
-			// engine prepare the statement anew.
+			// engine prepare the statement again.
 			if reader == nil {
 				if reader, err = newRowReader(s, reflect.TypeFor[T]()); err != nil {
-					fail(err)
-					return
+					err = q.named(err)
+					break
 				}
 			}
 			var row T
 			reader.read(s, reflect.ValueOf(&row).Elem())
-			if !yield(row, nil) {
+			// Only the next step says whether the values could be read.
+			if more, err = s.Step(); err == nil && !yield(row, nil) {
 				return
 			}
 		}
-		if err := s.Close(); err != nil {
+		if err == nil {
+			err = s.Close()
+		}
+		if err != nil {
 			yield(none, err)
 		}
 	}
+}
+
+// start prepares q on r and sets its parameters.
+func (q *SQL) start(ctx context.Context, r Reader) (Stmt, error) {
+	if q.err != nil {
+		return nil, q.named(q.err)
+	}
+	s, err := r.PrepareRead(ctx, &Query{Name: q.name, SQL: q.String(), ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := q.bind(s); err != nil {
+		s.Close()
+		return nil, q.named(err)
+	}
+	return s, nil
+}
+
+// named is err with the name of q, which errors of the engine have already.
+func (q *SQL) named(err error) error {
+	if _, ok := errors.AsType[*Error](err); ok {
+		return err
+	}
+	return fmt.Errorf("%s: %w", q.name, err)
 }
 
 // rowReader reads a row into a value of one type.
@@ -244,7 +268,7 @@ func readerOf(t reflect.Type) readFunc {
 		return func(s Stmt, i int, dst reflect.Value) {
 			v := s.ColumnInt64(i)
 			if dst.OverflowInt(v) {
-				s.Fail(fmt.Errorf("column %d: %d does not fit %s", i, v, t))
+				unreadable(s, i, v, t.String()+", which cannot hold it")
 			}
 			dst.SetInt(v)
 		}
@@ -252,11 +276,13 @@ func readerOf(t reflect.Type) readFunc {
 		return func(s Stmt, i int, dst reflect.Value) {
 			v := s.ColumnInt64(i)
 			if v < 0 || dst.OverflowUint(uint64(v)) {
-				s.Fail(fmt.Errorf("column %d: %d does not fit %s", i, v, t))
+				unreadable(s, i, v, t.String()+", which cannot hold it")
 			}
 			dst.SetUint(uint64(v))
 		}
-	case reflect.Float32, reflect.Float64:
+	case reflect.Float32:
+		return func(s Stmt, i int, dst reflect.Value) { dst.SetFloat(float64(ColumnFloat32(s, i))) }
+	case reflect.Float64:
 		return func(s Stmt, i int, dst reflect.Value) { dst.SetFloat(s.ColumnFloat64(i)) }
 	case reflect.String:
 		return func(s Stmt, i int, dst reflect.Value) { dst.SetString(s.ColumnText(i)) }

@@ -45,7 +45,8 @@ func (t Type) String() string {
 //
 // Only engines of this module implement Stmt.
 type Stmt interface {
-	// BindNull and its kin set parameter i. Text and blobs are copied.
+	// BindNull and its kin set parameter i. Text and blobs are copied. NaN is
+	// an error: SQLite has no such number and would store NULL.
 	BindNull(i int)
 	BindInt64(i int, v int64)
 	BindFloat64(i int, v float64)
@@ -63,7 +64,8 @@ type Stmt interface {
 	// ColumnInt64 reads an integer. A real number without a fraction and text
 	// that spells an integer are converted; anything else is an error.
 	ColumnInt64(i int) int64
-	// ColumnFloat64 reads a number, or text that spells one.
+	// ColumnFloat64 reads a number, or text that spells one. An integer that a
+	// float64 cannot hold exactly is an error.
 	ColumnFloat64(i int) float64
 	// ColumnText copies the value as a string; numbers become their text.
 	// Strings of up to 256 bytes may share memory with others of the same

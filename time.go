@@ -19,11 +19,17 @@ func FormatTime(t time.Time) (string, error) { return formatTime(t, TimeLayout) 
 
 func formatTime(t time.Time, layout string) (string, error) {
 	t = t.UTC()
-	if y := t.Year(); y < 0 || y > 9999 {
-		return "", fmt.Errorf("time in the year %d cannot be stored: only the years 0 to 9999 sort as text", y)
+	if !writable(t) {
+		return "", fmt.Errorf("time in the year %d cannot be stored: only the years 0 to 9999 sort as text", t.Year())
 	}
 	return t.Format(layout), nil
 }
+
+// writable reports whether the year has four digits.
+func writable(t time.Time) bool { return t.Year() >= 0 && t.Year() <= 9999 }
+
+// The first second of the year 0 and the last one of 9999, counted from 1970.
+const firstSecond, lastSecond = -62167219200, 253402300799
 
 // otherTimeLayouts are the forms that CURRENT_TIMESTAMP, mattn/go-sqlite3 and
 // modernc.org/sqlite have written into existing databases.

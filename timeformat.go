@@ -26,9 +26,10 @@ const (
 	// TimeRFC3339Nano is time.RFC3339 with nine digits of the second, always.
 	// time.RFC3339Nano drops zeros at the end, and such text does not sort.
 	TimeRFC3339Nano
-	// TimeUnix is the number of whole seconds since 1970.
+	// TimeUnix is the number of whole seconds since 1970. Fractions are cut off.
 	TimeUnix
-	// TimeUnixMilli is the number of whole milliseconds since 1970.
+	// TimeUnixMilli is the number of whole milliseconds since 1970. Smaller
+	// fractions are cut off.
 	TimeUnixMilli
 	// TimeDateTime is what CURRENT_TIMESTAMP writes, whole seconds without a
 	// zone: 2006-01-02 15:04:05.

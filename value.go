@@ -25,17 +25,52 @@ func BindBool(s Stmt, i int, v bool) {
 	}
 }
 
-// ColumnBool reads column i as a boolean: a number other than zero, or text
-// that strconv.ParseBool accepts.
+// ColumnBool reads column i as a boolean: the number 0 or 1, or text that
+// strconv.ParseBool accepts. Any other number is an error: SQL takes it for
+// true, but what it says beside that would be lost.
 func ColumnBool(s Stmt, i int) bool {
-	if s.ColumnType(i) != Text {
-		return s.ColumnFloat64(i) != 0
+	switch s.ColumnType(i) {
+	case Integer:
+		n := s.ColumnInt64(i)
+		if n != 0 && n != 1 {
+			unreadable(s, i, n, "a boolean, which is 0 or 1")
+		}
+		return n == 1
+	case Float:
+		f := s.ColumnFloat64(i)
+		if f != 0 && f != 1 {
+			unreadable(s, i, f, "a boolean, which is 0 or 1")
+		}
+		return f == 1
+	case Text:
+		text := s.ColumnText(i)
+		v, err := strconv.ParseBool(text)
+		if err != nil {
+			unreadable(s, i, strconv.Quote(text), "a boolean")
+		}
+		return v
 	}
-	v, err := strconv.ParseBool(s.ColumnText(i))
-	if err != nil {
-		s.Fail(fmt.Errorf("column %d: %q is not a boolean", i, s.ColumnText(i)))
+	unreadable(s, i, nil, "a boolean")
+	return false
+}
+
+// unreadable keeps the mistake of reading column i as what its value is not.
+// Where value is nil the storage class says enough.
+func unreadable(s Stmt, i int, value any, as string) {
+	what := s.ColumnType(i).String()
+	if value != nil {
+		what = fmt.Sprintf("%s %v", what, value)
 	}
-	return v
+	s.Fail(fmt.Errorf("column %s: %s cannot be read as %s", columnLabel(s, i), what, as))
+}
+
+// columnLabel is the number of a column, and its name where s knows it.
+func columnLabel(s Stmt, i int) string {
+	label := strconv.Itoa(i)
+	if named, ok := s.(interface{ ColumnName(i int) string }); ok {
+		label += " (" + named.ColumnName(i) + ")"
+	}
+	return label
 }
 
 // integer are Go's integer types.
@@ -59,7 +94,19 @@ func ColumnInt[T integer](s Stmt, i int) T {
 	n := s.ColumnInt64(i)
 	v := T(n)
 	if int64(v) != n || (v < 0) != (n < 0) {
-		s.Fail(fmt.Errorf("column %d: %d does not fit into a %T", i, n, v))
+		unreadable(s, i, n, fmt.Sprintf("%T, which cannot hold it", v))
+		return 0
+	}
+	return v
+}
+
+// ColumnFloat32 reads column i as the float32 that is nearest to it. A number
+// beyond all of them is an error.
+func ColumnFloat32(s Stmt, i int) float32 {
+	f := s.ColumnFloat64(i)
+	v := float32(f)
+	if math.IsInf(float64(v), 0) && !math.IsInf(f, 0) {
+		unreadable(s, i, f, "float32, which cannot hold it")
 		return 0
 	}
 	return v
@@ -76,24 +123,52 @@ func BindTime(s Stmt, i int, v time.Time) {
 }
 
 // ColumnTime reads column i as a time: text as [ParseTime] reads it, or a
-// number of seconds (from 1e12 on: milliseconds) since 1970.
+// number of seconds (from 1e12 on: milliseconds) since 1970. A number of
+// another unit is an error where the year shows it, and so is a real number
+// that SQLite's date functions would take for a Julian day.
+//
+// https://www.sqlite.org/lang_datefunc.html#time_values
 func ColumnTime(s Stmt, i int) time.Time {
 	switch s.ColumnType(i) {
 	case Integer:
 		n := s.ColumnInt64(i)
+		t := time.Unix(n, 0).UTC()
 		if n >= 1e12 || n <= -1e12 {
-			return time.UnixMilli(n).UTC()
+			t = time.UnixMilli(n).UTC()
 		}
-		return time.Unix(n, 0).UTC()
+		if !writable(t) {
+			unreadable(s, i, n, "a time: neither as seconds nor as milliseconds since 1970 is it in the years 0 to 9999")
+		}
+		return t
 	case Float:
-		sec, frac := math.Modf(s.ColumnFloat64(i))
+		return columnSeconds(s, i)
+	case Text:
+		t, err := ParseTime(s.ColumnText(i))
+		if err != nil {
+			unreadable(s, i, nil, "a time: "+err.Error())
+		}
+		return t
+	}
+	unreadable(s, i, nil, "a time")
+	return time.Time{}
+}
+
+// The Julian days of the years 0 to 9999.
+const firstJulianDay, lastJulianDay = 1721059.5, 5373484.5
+
+// columnSeconds reads a real number of seconds since 1970.
+func columnSeconds(s Stmt, i int) time.Time {
+	f := s.ColumnFloat64(i)
+	switch {
+	case f >= firstJulianDay && f < lastJulianDay:
+		unreadable(s, i, f, "a time: it may be seconds since 1970 or a Julian day; select unixepoch() or datetime() of it")
+	case f < firstSecond || f > lastSecond:
+		unreadable(s, i, f, "a time: as seconds since 1970 it is not in the years 0 to 9999")
+	default:
+		sec, frac := math.Modf(f)
 		return time.Unix(int64(sec), int64(frac*1e9)).UTC()
 	}
-	t, err := ParseTime(s.ColumnText(i))
-	if err != nil {
-		s.Fail(fmt.Errorf("column %d: %w", i, err))
-	}
-	return t
+	return time.Time{}
 }
 
 // BindJSON sets parameter i to the text of v, or to NULL if v is nil. It is
@@ -155,7 +230,7 @@ func ColumnAny(s Stmt, i int) any {
 // ColumnScan gives the value of column i to dst.
 func ColumnScan(s Stmt, i int, dst sql.Scanner) {
 	if err := dst.Scan(ColumnAny(s, i)); err != nil {
-		s.Fail(fmt.Errorf("column %d: %w", i, err))
+		s.Fail(fmt.Errorf("column %s: %s: %w", columnLabel(s, i), s.ColumnType(i), err))
 	}
 }
 

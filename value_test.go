@@ -213,21 +213,6 @@ func TestBoxedValuesKeepTheirType(t *testing.T) {
 	}
 }
 
-func TestBooleansAreNumbersOrWords(t *testing.T) {
-	db := pooltest.Open(t, nil)
-	for literal, want := range map[string]bool{"1": true, "0": false, "2.5": true, "'true'": true, "'f'": false} {
-		var got bool
-		if err := ask(t, db, "SELECT "+literal, func(lido.Stmt) {}, func(s lido.Stmt) { got = lido.ColumnBool(s, 0) }); err != nil || got != want {
-			t.Errorf("%s: %v %v", literal, got, err)
-		}
-	}
-	for _, literal := range []string{"'perhaps'", "NULL"} {
-		if err := ask(t, db, "SELECT "+literal, func(lido.Stmt) {}, func(s lido.Stmt) { lido.ColumnBool(s, 0) }); err == nil {
-			t.Errorf("%s was read as a boolean", literal)
-		}
-	}
-}
-
 func TestErrorsMatchTheirSentinelsAndTheirCause(t *testing.T) {
 	for code, want := range map[int]error{
 		2067: lido.ErrUnique, 1555: lido.ErrUnique, 787: lido.ErrForeignKey, 1299: lido.ErrNotNull, 275: lido.ErrCheck,

@@ -326,15 +326,16 @@ func (s *recorded) ColumnInt64(i int) int64 {
 // ColumnFloat64 reads a number.
 func (s *recorded) ColumnFloat64(i int) float64 {
 	v := s.current(i)
-	f, ok := v.f, v.kind == lido.Float
+	f, ok, as := v.f, v.kind == lido.Float, "a number"
 	switch v.kind {
 	case lido.Integer:
-		f, ok = float64(v.n), true
+		f, ok = convert.Int64ToFloat64(v.n)
+		as = convert.Exactly
 	case lido.Text:
 		f, ok = convert.TextToFloat64(v.text)
 	}
 	if !ok {
-		s.unreadable(i, v, "a number")
+		s.unreadable(i, v, as)
 	}
 	return f
 }
@@ -380,6 +381,15 @@ func (s *recorded) Columns() *sqlite.Columns {
 		return new(sqlite.Columns)
 	}
 	return s.head
+}
+
+// ColumnName returns the name of column i, once a Step has run the statement;
+// errors of package lido ask for it.
+func (s *recorded) ColumnName(i int) string {
+	if names := s.Columns().Names; i >= 0 && i < len(names) {
+		return names[i]
+	}
+	return ""
 }
 
 // Recall makes last_insert_rowid() and changes() answer in the statement what

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 	"unsafe"
 
 	lib "modernc.org/sqlite/lib"
@@ -110,12 +111,17 @@ func (s *Stmt) BindInt64(i int, n int64) {
 	s.done(i, lib.Xsqlite3_bind_int64(s.conn.tls, s.stmt, int32(i), n))
 }
 
-// BindFloat64 sets parameter i to a real number. The engine stores NaN as NULL.
+// BindFloat64 sets parameter i to a real number. NaN is a mistake, as the
+// engine would store NULL.
 func (s *Stmt) BindFloat64(i int, f float64) {
 	if !s.bindable(i) {
 		return
 	}
-	if v := s.slot(i); v != nil && f == f {
+	if f != f {
+		s.Fail(fmt.Errorf("parameter %d: NaN is no number that SQLite can hold; bind NULL", i))
+		return
+	}
+	if v := s.slot(i); v != nil {
 		*(*float64)(unsafe.Pointer(&v.Fu)) = f
 		v.Fflags = lib.MEM_Real
 		s.set(i)
@@ -124,9 +130,20 @@ func (s *Stmt) BindFloat64(i int, f float64) {
 	s.done(i, lib.Xsqlite3_bind_double(s.conn.tls, s.stmt, int32(i), f))
 }
 
+// errNotUTF8 is the refusal of text that the engine would change.
+var errNotUTF8 = errors.New("the text is not valid UTF-8, and the database keeps text as UTF-16; bind a blob")
+
 // BindText sets parameter i to a copy of text.
 func (s *Stmt) BindText(i int, text string) {
-	if !s.bindable(i) || db(s.conn).Fenc == lib.SQLITE_UTF8 && s.bindShort(i, text, lib.MEM_Str) {
+	if !s.bindable(i) {
+		return
+	}
+	if db(s.conn).Fenc == lib.SQLITE_UTF8 {
+		if s.bindShort(i, text, lib.MEM_Str) {
+			return
+		}
+	} else if !utf8.ValidString(text) {
+		s.Fail(fmt.Errorf("parameter %d: %w", i, errNotUTF8))
 		return
 	}
 	p, free, err := place(s, i, text)

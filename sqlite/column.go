@@ -111,13 +111,20 @@ func (s *Stmt) ColumnInt64(i int) int64 {
 	return 0
 }
 
-// ColumnFloat64 reads a number.
+// ColumnFloat64 reads a number. An integer that a float64 cannot hold exactly
+// is refused.
 func (s *Stmt) ColumnFloat64(i int) float64 {
 	c := s.cell(i)
 	t := kind(c)
 	switch t {
-	case lido.Float, lido.Integer:
+	case lido.Float:
 		return lib.Xsqlite3_column_double(s.conn.tls, s.stmt, int32(i))
+	case lido.Integer:
+		v, ok := convert.Int64ToFloat64(*(*int64)(unsafe.Pointer(&c.Fu)))
+		if !ok {
+			s.unreadable(i, t, convert.Exactly)
+		}
+		return v
 	case lido.Text:
 		if v, ok := convert.TextToFloat64(s.text(c, i)); ok {
 			return v
@@ -143,10 +150,13 @@ func (s *Stmt) ColumnText(i int) string {
 }
 
 func (s *Stmt) text(c *cell, i int) string {
-	if c.Fflags&lib.MEM_Str != 0 && c.Fenc == lib.SQLITE_UTF8 {
+	switch {
+	case c.Fflags&lib.MEM_Str != 0 && c.Fenc == lib.SQLITE_UTF8:
 		return s.string(bytesAt(c.Fz, int(c.Fn)))
+	case kind(c) == lido.Blob: // the engine would take it for UTF-16 where the database is
+		return string(s.ColumnBlob(i, nil))
 	}
-	// A number, a blob, or text of a database in UTF-16: the engine converts.
+	// A number, or text of a database in UTF-16: the engine converts.
 	p := lib.Xsqlite3_column_text(s.conn.tls, s.stmt, int32(i))
 	if p == 0 {
 		return ""
@@ -211,7 +221,11 @@ func (s *Stmt) ColumnBlob(i int, dst []byte) []byte {
 	if kind(c) == lido.Null {
 		return nil
 	}
-	p := lib.Xsqlite3_column_blob(s.conn.tls, s.stmt, int32(i))
+	bytes := lib.Xsqlite3_column_blob
+	if c.Fflags&lib.MEM_Str != 0 && c.Fenc != lib.SQLITE_UTF8 {
+		bytes = lib.Xsqlite3_column_text // as ColumnText has it, and not as UTF-16
+	}
+	p := bytes(s.conn.tls, s.stmt, int32(i))
 	n := int(lib.Xsqlite3_column_bytes(s.conn.tls, s.stmt, int32(i)))
 	switch {
 	case p == 0 || n == 0:

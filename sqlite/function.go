@@ -194,6 +194,10 @@ func onFunction(tls *libc.TLS, call uintptr, n int32, values uintptr) {
 	case int64:
 		lib.Xsqlite3_result_int64(tls, call, v)
 	case float64:
+		if v != v { // the engine would make NULL of it
+			resultError(tls, call, cb.name+": returned NaN, which is no number of SQLite")
+			return
+		}
 		lib.Xsqlite3_result_double(tls, call, v)
 	case string:
 		resultBytes(tls, call, v, lib.Xsqlite3_result_text)

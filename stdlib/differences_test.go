@@ -108,6 +108,13 @@ var differences = []difference{
 	},
 
 	{
+		topicArguments, "NaN", "NULL", "error", "SQLite has no such number; another value, without an error",
+		func(o observation) bool {
+			return o.stock == "null NULL" && strings.Contains(o.lido, "NaN is no number that SQLite can hold")
+		},
+	},
+
+	{
 		topicValues, "an empty blob", "nil, as for NULL", "an empty []byte", "it is not NULL",
 		func(o observation) bool { return o.stored == "x''" && o.stock == "[]byte(nil)" && o.lido == "[]byte()" },
 	},

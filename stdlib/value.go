@@ -27,11 +27,16 @@ func (h *head) value(s source, i int, b *boxes) driver.Value {
 		case isBool(kind, n):
 			return n == 1
 		case kind != sqlite.DeclTime:
-			return b.int64(n)
-		case n >= 1e12 || n <= -1e12: // the rule of lido.ColumnTime
-			return time.UnixMilli(n).UTC()
+			return b.int64(n) // also what is no boolean: Scan refuses it for a bool
 		}
-		return time.Unix(n, 0).UTC()
+		t := time.Unix(n, 0).UTC()
+		if n >= 1e12 || n <= -1e12 { // the rule of lido.ColumnTime
+			t = time.UnixMilli(n).UTC()
+		}
+		if t.Year() < 0 || t.Year() > 9999 { // another unit; Scan refuses it for a time
+			return b.int64(n)
+		}
+		return t
 	case lido.Float:
 		return b.float64(s.ColumnFloat64(i))
 	case lido.Text:

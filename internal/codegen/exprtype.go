@@ -23,6 +23,33 @@ func (r *reading) isReal(at int) bool {
 	return at < len(r.items) && len(splitAt(r.sql, r.items[at], arithmetic...)) > 1 && strings.EqualFold(r.typeOf(at), "REAL")
 }
 
+// isBits reports whether result column at is what a bitwise operator makes, a
+// whole number that sqlc takes for a boolean. Of a compound one arm is enough.
+func (r *reading) isBits(at int) bool {
+	for ; r != nil; r = r.next {
+		if at < len(r.items) && r.bits(r.items[at]) {
+			return true
+		}
+	}
+	return false
+}
+
+// bits reports whether no operator of an expression binds more weakly than a
+// bitwise one.
+func (r *reading) bits(expr []token) bool {
+	for len(expr) > 2 && expr[0].isPunct(r.sql, "(") && closing(r.sql, expr) == len(expr)-1 {
+		expr = expr[1 : len(expr)-1]
+		if r.isQuery(expr) {
+			sub := r.g.readSelect(r.q, r.sql, expr)
+			return len(sub.items) == 1 && sub.bits(sub.items[0])
+		}
+	}
+	if len(expr) == 0 || expr[0].isWord(r.sql, "NOT") || r.last(expr, r.isTest) > 0 || len(r.split(expr, "OR", "AND", "<", "<=", ">", ">=")) > 1 {
+		return false
+	}
+	return len(r.split(expr, "&", "|", "<<", ">>")) > 1
+}
+
 var arithmetic = []string{"+", "-", "*", "/"}
 
 func (r *reading) typeOfExpr(expr []token) string {

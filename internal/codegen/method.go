@@ -276,7 +276,7 @@ var plainTypes = map[string]struct{ bind, column string }{
 	"uint16":          {"lido.BindInt(stmt, %s, %s)", "lido.ColumnInt[uint16](stmt, %d)"},
 	"uint32":          {"lido.BindInt(stmt, %s, %s)", "lido.ColumnInt[uint32](stmt, %d)"},
 	"uint64":          {"lido.BindInt(stmt, %s, %s)", "lido.ColumnInt[uint64](stmt, %d)"},
-	"float32":         {"stmt.BindFloat64(%s, float64(%s))", "float32(stmt.ColumnFloat64(%d))"},
+	"float32":         {"stmt.BindFloat64(%s, float64(%s))", "lido.ColumnFloat32(stmt, %d)"},
 	"float64":         {"stmt.BindFloat64(%s, %s)", "stmt.ColumnFloat64(%d)"},
 	"string":          {"stmt.BindText(%s, %s)", "stmt.ColumnText(%d)"},
 	"[]byte":          {"stmt.BindBlob(%s, %s)", "stmt.ColumnBlob(%d, nil)"},

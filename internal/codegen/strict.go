@@ -36,8 +36,11 @@ func (g *generator) strictType(q *query, n, at int) string {
 	if q.reading == nil {
 		q.reading = g.read(q)
 	}
-	if q.reading.isReal(at) {
+	switch {
+	case q.reading.isReal(at):
 		better.Type = Identifier{Name: "REAL"}
+	case g.opts.plainType(typeName(better.Type), true) == "bool" && q.reading.isBits(at):
+		better.Type = Identifier{Name: "INTEGER"}
 	}
 	if g.goType(&better) == anyType {
 		if declared := q.reading.typeOf(at); declared != "" {

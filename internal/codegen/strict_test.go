@@ -82,6 +82,25 @@ var nullCases = []struct{ sql, want string }{
 	{"SELECT CASE WHEN id > 1 THEN name ELSE 'a' END AS x FROM authors", "string"},
 	{"UPDATE books SET price = 1 WHERE id = 1 RETURNING price > 1 AS x", "bool"},
 	{"UPDATE books SET price = 1 WHERE id = 1 RETURNING author_id = 1 AS x", "sql.NullBool"},
+
+	{"SELECT id & 6 AS x FROM books", "int64"}, // a boolean to sqlc, as are the others
+	{"SELECT id | 6 AS x FROM books", "int64"},
+	{"SELECT id << 1 AS x FROM books", "int64"},
+	{"SELECT id >> 1 AS x FROM books", "int64"},
+	{"SELECT ~id AS x FROM books", "int64"},
+	{"SELECT author_id & 6 AS x FROM books", "sql.NullInt64"},
+	{"SELECT (id & 6) | 1 AS x FROM books", "int64"},
+	{"SELECT id & 6 + 1 AS x FROM books", "int64"},
+	{"SELECT (SELECT id & 6 FROM books) AS x", "sql.NullInt64"},
+	{"SELECT id & 6 AS x FROM books UNION SELECT id FROM authors", "int64"},
+	{"SELECT id = 1 AS x FROM books UNION SELECT id & 6 FROM authors", "int64"},
+	{"UPDATE books SET price = 1 WHERE id = 1 RETURNING id & 6 AS x", "int64"},
+	{"SELECT id & 6 = 6 AS x FROM books", "bool"},
+	{"SELECT id & 6 > 2 AS x FROM books", "bool"},
+	{"SELECT NOT id & 6 AS x FROM books", "bool"},
+	{"SELECT id & 6 AND id & 2 AS x FROM books", "bool"},
+	{"SELECT id & 6 IS NULL AS x FROM books", "bool"},
+	{"SELECT CAST(id AS BOOLEAN) AS x FROM books", "bool"}, // what the query asks for
 }
 
 func TestStrictTypesKnowWhereNullsComeFrom(t *testing.T) {

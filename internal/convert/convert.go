@@ -25,11 +25,21 @@ func TextToInt64(s string) (int64, bool) {
 	return v, err == nil
 }
 
+// Int64ToFloat64 accepts a number that a float64 holds exactly.
+func Int64ToFloat64(n int64) (float64, bool) {
+	f := float64(n)
+	back, ok := FloatToInt64(f)
+	return f, ok && back == n
+}
+
 // TextToFloat64 accepts text that spells a number.
 func TextToFloat64(s string) (float64, bool) {
 	v, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
-	return v, err == nil
+	return v, err == nil && v == v // "NaN" is none
 }
+
+// Exactly is what an integer cannot be read as where Int64ToFloat64 refuses it.
+const Exactly = "a float64, which cannot hold it exactly"
 
 // Refusal is the error for a value of column i that cannot be read as what the
 // caller asked for. columns is how many the row has.
