@@ -248,16 +248,15 @@ func (q *ReadQueries) ListKeptBalances(ctx context.Context) ([]ListKeptBalancesR
 		i.Balance.Amount = stmt.ColumnInt64(2)
 		i.Balance.Postings = stmt.ColumnInt64(3)
 		if stmt.ColumnType(4) != lido.Null {
-			var v Account
-			v.ID = stmt.ColumnInt64(4)
+			i.Account = new(Account)
+			i.Account.ID = stmt.ColumnInt64(4)
 			if stmt.ColumnType(5) != lido.Null {
-				v.ParentID = sql.NullInt64{Int64: stmt.ColumnInt64(5), Valid: true}
+				i.Account.ParentID = sql.NullInt64{Int64: stmt.ColumnInt64(5), Valid: true}
 			}
-			v.Name = stmt.ColumnText(6)
-			v.Type = stmt.ColumnText(7)
-			v.Closed = lido.ColumnBool(stmt, 8)
-			v.CreatedAt = lido.ColumnTime(stmt, 9)
-			i.Account = &v
+			i.Account.Name = stmt.ColumnText(6)
+			i.Account.Type = stmt.ColumnText(7)
+			i.Account.Closed = lido.ColumnBool(stmt, 8)
+			i.Account.CreatedAt = lido.ColumnTime(stmt, 9)
 		}
 		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
@@ -290,16 +289,15 @@ func (q *ReadQueries) ListKeptBalancesSeq(ctx context.Context) iter.Seq2[ListKep
 			i.Balance.Amount = stmt.ColumnInt64(2)
 			i.Balance.Postings = stmt.ColumnInt64(3)
 			if stmt.ColumnType(4) != lido.Null {
-				var v Account
-				v.ID = stmt.ColumnInt64(4)
+				i.Account = new(Account)
+				i.Account.ID = stmt.ColumnInt64(4)
 				if stmt.ColumnType(5) != lido.Null {
-					v.ParentID = sql.NullInt64{Int64: stmt.ColumnInt64(5), Valid: true}
+					i.Account.ParentID = sql.NullInt64{Int64: stmt.ColumnInt64(5), Valid: true}
 				}
-				v.Name = stmt.ColumnText(6)
-				v.Type = stmt.ColumnText(7)
-				v.Closed = lido.ColumnBool(stmt, 8)
-				v.CreatedAt = lido.ColumnTime(stmt, 9)
-				i.Account = &v
+				i.Account.Name = stmt.ColumnText(6)
+				i.Account.Type = stmt.ColumnText(7)
+				i.Account.Closed = lido.ColumnBool(stmt, 8)
+				i.Account.CreatedAt = lido.ColumnTime(stmt, 9)
 			}
 			row, err = stmt.Step()
 			if err == nil && !yield(i, nil) {

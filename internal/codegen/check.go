@@ -98,10 +98,15 @@ func (g *generator) checkNames() error {
 			}
 		}
 	}
+	g.declared = map[string]bool{}
+	for name := range pkg.owner {
+		g.declared[name] = true
+	}
+	problems := g.hiding(pkg.owner)
 	if err := g.checkFolder(pkg, methods); err != nil {
 		return err
 	}
-	problems := slices.Concat(g.nameless(), pkg.problems, methods.problems)
+	problems = slices.Concat(problems, g.nameless(), pkg.problems, methods.problems)
 	slices.Sort(problems)
 	if len(problems) > 0 {
 		return errors.New(strings.Join(problems, "\n"))

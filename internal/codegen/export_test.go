@@ -1,6 +1,7 @@
 package codegen
 
 import (
+	"go/types"
 	"maps"
 	"reflect"
 	"slices"
@@ -63,3 +64,20 @@ func Expand(text string) (names, places, statements, complaints []string) {
 	}
 	return names, places, statements, complaints
 }
+
+// Compile checks Go files, by name, as what was generated for queries of those
+// names.
+func Compile(files map[string]string, queries ...string) error {
+	g := &generator{opts: &options{Package: "gen"}}
+	for _, name := range queries {
+		g.queries = append(g.queries, &query{Query: &Query{Name: name}, src: &sourceQuery{file: &sourceFile{path: "q.sql"}, name: name}})
+	}
+	var list []*File
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		list = append(list, &File{Name: name, Contents: []byte(files[name])})
+	}
+	return g.compile(list)
+}
+
+// Stubs are the packages that generated code is checked against, by path.
+func Stubs() map[string]*types.Package { return stubPackages() }

@@ -15,6 +15,7 @@ type generator struct {
 	engine   *engine
 	models   []*structDef
 	queries  []*query
+	declared map[string]bool // what the generated package declares
 	problems []problem
 	notes    []problem
 }
@@ -123,6 +124,9 @@ func (g *generator) readQueries(ctx context.Context, sources []*sourceFile) {
 			byName[q.name] = q
 		}
 		g.problems = append(g.problems, misread(f, queries)...)
+		if name := queryFileName(f.path, g.opts.OutputFilesSuffix); len(queries) > 0 && !everywhere(name) {
+			g.problems = append(g.problems, problem{f, 0, "", "Go would leave out " + name + " on some systems or all; rename the query file"})
+		}
 	}
 	handed := map[string]bool{}
 	for _, pq := range g.req.Queries {

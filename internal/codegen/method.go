@@ -2,7 +2,6 @@ package codegen
 
 import (
 	"fmt"
-	"path"
 	"strconv"
 	"strings"
 )
@@ -39,9 +38,9 @@ func (f *goFile) method(q *query) *method {
 			m.params = ", db lido.Reader"
 		}
 	}
-	packages := f.g.packageNames()
+	local := f.g.localNames()
 	for _, v := range q.arg.variables() {
-		name := localName(v.name, packages)
+		name := local.choose(v.name)
 		m.args += ", " + name
 		if q.takesList() {
 			m.item = f.typ(v.typ)
@@ -66,20 +65,6 @@ func (f *goFile) method(q *query) *method {
 		m.returns = f.typ(q.ret.goType())
 	}
 	return m
-}
-
-// packageNames are the names under which generated files import packages.
-func (g *generator) packageNames() map[string]bool {
-	names := map[string]bool{"db": g.opts.EmitMethodsWithDBArgument, "context": true, "errors": true, "fmt": true, "iter": true, "json": true, "lido": true, "slices": true, "sql": true, "strings": true, "time": true}
-	for i := range g.opts.Overrides {
-		if t := g.opts.Overrides[i].typ; t.path != "" {
-			names[t.alias], names[path.Base(t.path)] = true, true
-			if pkg, _, ok := strings.Cut(bareType(t.name), "."); ok {
-				names[pkg] = true
-			}
-		}
-	}
-	return names
 }
 
 func (m *method) doc() {
@@ -350,10 +335,7 @@ func (m *method) bind(b bound) {
 // row declares i and fills it from the current row.
 func (m *method) row() {
 	if call, ok := m.columnCall(m.q.ret.typ, 0); ok && m.q.ret.def == nil {
-		if m.q.ret.typ == "json.RawMessage" { // what the engine gives is plain bytes
-			call = "json.RawMessage(" + call + ")"
-		}
-		m.printf("i := "+call+"\n", 0)
+		m.printf("i := "+m.typed(m.q.ret.typ, call)+"\n", 0)
 		return
 	}
 	m.printf("var i %s\n", m.typ(m.q.ret.typeName()))
@@ -373,9 +355,9 @@ func (m *method) columns() {
 			m.column(f.typ, "i."+f.name, at)
 			at++
 		case f.nullable:
-			m.printf("if %s {\nvar v %s\n", m.present(f.model, at), f.model.name)
-			at = m.embed(f.model, "v", at)
-			m.printf("i.%s = &v\n}\n", f.name)
+			m.printf("if %s {\ni.%s = new(%s)\n", m.present(f.model, at), f.name, f.model.name)
+			at = m.embed(f.model, "i."+f.name, at)
+			m.printf("}\n")
 		case f.optional && m.needsRow(f.model, at) != "":
 			m.use("errors")
 			m.printf("if %s {\nstmt.Fail(errors.New(%q))\n}\n", m.needsRow(f.model, at),
@@ -422,6 +404,15 @@ func (m *method) present(model *structDef, at int) string {
 	return strings.Join(any, " || ")
 }
 
+// typed is a call as a value of that type. The engine gives documents as plain
+// bytes.
+func (m *method) typed(typ, call string) string {
+	if typ == "json.RawMessage" {
+		return m.typ(typ) + "(" + call + ")"
+	}
+	return call
+}
+
 // column writes the statement that reads one column into dst.
 func (m *method) column(typ, dst string, at int) {
 	if call, ok := m.columnCall(typ, at); ok {
@@ -434,9 +425,11 @@ func (m *method) column(typ, dst string, at int) {
 		m.printf("if stmt.ColumnType(%d) != lido.Null {\n%s = %s{%s: "+call+", Valid: true}\n}\n", at, dst, typ, null.field, at)
 		return
 	}
-	if call, ok := m.columnCall(strings.TrimPrefix(typ, "*"), at); ok {
-		m.printf("if stmt.ColumnType(%d) != lido.Null {\nv := "+call+"\n%s = &v\n}\n", at, at, dst)
-		return
+	if base := strings.TrimPrefix(typ, "*"); base != typ {
+		if call, ok := m.columnCall(base, at); ok {
+			m.printf("if stmt.ColumnType(%d) != lido.Null {\n%s = new("+m.typed(base, call)+")\n}\n", at, dst, at)
+			return
+		}
 	}
 	if strings.HasPrefix(typ, "*") || strings.HasPrefix(typ, "[]") { // NULL is nil
 		m.printf("if stmt.ColumnType(%d) != lido.Null {\n%s = scanColumn[%s](stmt, %d)\n}\n", at, dst, m.typ(typ), at)

@@ -161,6 +161,9 @@ func (g *generator) buildStruct(name string, members []member, useID bool) (*str
 			}
 		}
 	}
+	if err := s.oneNameOneParameter(useID); err != nil {
+		return nil, err
+	}
 	types := map[string]string{}
 	for _, f := range s.fields {
 		if typ, ok := types[f.name]; ok && typ != f.typ {
@@ -169,6 +172,26 @@ func (g *generator) buildStruct(name string, members []member, useID bool) (*str
 		types[f.name] = f.typ
 	}
 	return s, nil
+}
+
+// oneNameOneParameter refuses parameters that sqlc would give one field, and so
+// one value, though the query has them apart: @user_id and @userID, or @name
+// and the question mark in "name = ?".
+func (s *structDef) oneNameOneParameter(results bool) error {
+	first := map[string]*field{}
+	for i := range s.fields {
+		f := &s.fields[i]
+		other := first[f.name]
+		if other == nil || results {
+			first[f.name] = f
+			continue
+		}
+		if f.param != other.param && (f.dbName != other.dbName || !f.column.IsNamedParam || !other.column.IsNamedParam) {
+			return fmt.Errorf("parameters %d (%s) and %d (%s) would both be %s in Go and have one value; give each a name of its own, as in @name",
+				other.param, other.dbName, f.param, f.dbName, f.name)
+		}
+	}
+	return nil
 }
 
 // unique returns the fields without repetitions of a name.

@@ -3,7 +3,6 @@ package codegen
 import (
 	"fmt"
 	gotoken "go/token"
-	"go/types"
 	"maps"
 	"regexp"
 	"slices"
@@ -176,33 +175,6 @@ func tagString(tags map[string]string) string {
 	}
 	slices.Sort(parts)
 	return strings.Join(parts, " ")
-}
-
-// ownNames are the variables of a generated method, which a parameter of that
-// name would hide.
-var ownNames = map[string]bool{
-	"q": true, "ctx": true, "stmt": true, "row": true, "err": true, "i": true, "items": true, "n": true, "yield": true, "v": true,
-}
-
-// localName keeps a parameter from hiding what the method itself uses: Go's
-// own words, its variables and the packages it imports.
-func localName(name string, packages map[string]bool) string {
-	name = strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' {
-			return r
-		}
-		return '_'
-	}, name)
-	if r, _ := utf8.DecodeRuneInString(name); unicode.IsDigit(r) {
-		name = "_" + name
-	}
-	if strings.Trim(name, "_") == "" {
-		return "arg" + name
-	}
-	if gotoken.IsKeyword(name) || ownNames[name] || packages[name] || types.Universe.Lookup(name) != nil {
-		return name + "_"
-	}
-	return name
 }
 
 func isGoName(s string) bool { return gotoken.IsIdentifier(s) && s != "_" }

@@ -3,7 +3,9 @@ package codegen
 import (
 	"bytes"
 	"fmt"
+	"go/build"
 	"go/format"
+	"io"
 	"path"
 	"slices"
 	"strconv"
@@ -79,7 +81,7 @@ func (f *goFile) finish() (*File, error) {
 	b.Write(f.body.Bytes())
 	code, err := format.Source(b.Bytes())
 	if err != nil {
-		return nil, fmt.Errorf("%s: the generated code does not parse: %w", f.name, err)
+		return nil, fmt.Errorf("%s: the generated code does not parse: %w; %s", f.name, err, ourFault)
 	}
 	return &File{Name: f.name, Contents: code}, nil
 }
@@ -115,6 +117,9 @@ func (g *generator) render() (*Response, error) {
 		}
 		resp.Files = append(resp.Files, out)
 	}
+	if err := g.compile(resp.Files); err != nil {
+		return nil, err
+	}
 	resp.Files = append(resp.Files, g.report())
 	if g.opts.Plans != "" {
 		resp.Files = append(resp.Files, g.plansFile())
@@ -130,6 +135,16 @@ func queryFileName(source, suffix string) string {
 		name += ".go"
 	}
 	return name
+}
+
+// everywhere reports whether Go compiles a file of that name on every system:
+// x_windows.go and _x.go it leaves out.
+func everywhere(name string) bool {
+	nowhere := build.Context{GOOS: "none", GOARCH: "none", Compiler: "gc", OpenFile: func(string) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("package p\n")), nil
+	}}
+	ok, err := nowhere.MatchFile("", name)
+	return ok && err == nil
 }
 
 func (g *generator) renderModels() *goFile {

@@ -47,16 +47,15 @@ func (q *ReadQueries) AuthorsWithBooks(ctx context.Context) ([]AuthorsWithBooksR
 		i.Author.AuthorID = stmt.ColumnInt64(0)
 		i.Author.Name = stmt.ColumnText(1)
 		if stmt.ColumnType(2) != lido.Null {
-			var v Book
-			v.BookID = stmt.ColumnInt64(2)
-			v.AuthorID = stmt.ColumnInt64(3)
-			v.Isbn = stmt.ColumnText(4)
-			v.Kind = scanColumn[kind.Kind](stmt, 5)
-			v.Title = stmt.ColumnText(6)
-			v.Year = stmt.ColumnInt64(7)
-			v.Available = lido.ColumnTime(stmt, 8)
-			v.Tags = stmt.ColumnBlob(9, nil)
-			i.Book = &v
+			i.Book = new(Book)
+			i.Book.BookID = stmt.ColumnInt64(2)
+			i.Book.AuthorID = stmt.ColumnInt64(3)
+			i.Book.Isbn = stmt.ColumnText(4)
+			i.Book.Kind = scanColumn[kind.Kind](stmt, 5)
+			i.Book.Title = stmt.ColumnText(6)
+			i.Book.Year = stmt.ColumnInt64(7)
+			i.Book.Available = lido.ColumnTime(stmt, 8)
+			i.Book.Tags = stmt.ColumnBlob(9, nil)
 		}
 		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
@@ -87,16 +86,15 @@ func (q *ReadQueries) AuthorsWithBooksSeq(ctx context.Context) iter.Seq2[Authors
 			i.Author.AuthorID = stmt.ColumnInt64(0)
 			i.Author.Name = stmt.ColumnText(1)
 			if stmt.ColumnType(2) != lido.Null {
-				var v Book
-				v.BookID = stmt.ColumnInt64(2)
-				v.AuthorID = stmt.ColumnInt64(3)
-				v.Isbn = stmt.ColumnText(4)
-				v.Kind = scanColumn[kind.Kind](stmt, 5)
-				v.Title = stmt.ColumnText(6)
-				v.Year = stmt.ColumnInt64(7)
-				v.Available = lido.ColumnTime(stmt, 8)
-				v.Tags = stmt.ColumnBlob(9, nil)
-				i.Book = &v
+				i.Book = new(Book)
+				i.Book.BookID = stmt.ColumnInt64(2)
+				i.Book.AuthorID = stmt.ColumnInt64(3)
+				i.Book.Isbn = stmt.ColumnText(4)
+				i.Book.Kind = scanColumn[kind.Kind](stmt, 5)
+				i.Book.Title = stmt.ColumnText(6)
+				i.Book.Year = stmt.ColumnInt64(7)
+				i.Book.Available = lido.ColumnTime(stmt, 8)
+				i.Book.Tags = stmt.ColumnBlob(9, nil)
 			}
 			row, err = stmt.Step()
 			if err == nil && !yield(i, nil) {

@@ -50,6 +50,7 @@ var variants = []struct {
 	{"strict", true, map[string]any{"strict_types": true, "emit_empty_slices": true}},
 	{"pointers", true, map[string]any{"emit_pointers_for_null_types": true, "emit_result_struct_pointers": true, "emit_params_struct_pointers": true}},
 	{"limit", true, map[string]any{"query_parameter_limit": 4, "emit_json_tags": true}},
+	{"nilable", true, map[string]any{"strict_types": true, "emit_pointers_for_null_types": true, "wrap_errors": true}},
 }
 
 // In LIDO_RANDOM_CASES cases, from the schemas and queries of LIDO_RANDOM_SEED

@@ -194,6 +194,15 @@ func collect(v reflect.Value, targets *[]any, after *[]func()) {
 	case **bool:
 		*targets = append(*targets, &boolTarget{null: true, set: func(b bool) { *p = &b }})
 		return
+	case *float64:
+		*targets = append(*targets, &floatTarget{set: func(f float64) { *p = f }})
+		return
+	case *sql.NullFloat64:
+		*targets = append(*targets, &floatTarget{null: true, set: func(f float64) { *p = sql.NullFloat64{Float64: f, Valid: true} }})
+		return
+	case **float64:
+		*targets = append(*targets, &floatTarget{null: true, set: func(f float64) { *p = &f }})
+		return
 	}
 	switch {
 	case v.Kind() == reflect.Struct && !isLeaf(v.Type()):
@@ -236,10 +245,6 @@ func (m *maybe) Scan(src any) error {
 	*m.present = true
 	if s, ok := m.target.(sql.Scanner); ok {
 		return s.Scan(src)
-	}
-	switch p := m.target.(type) {
-	case *float64:
-		return assign(p, src)
 	}
 	v := reflect.ValueOf(m.target).Elem() // a pointer to one of them
 	v.Set(reflect.New(v.Type().Elem()))
@@ -309,8 +314,7 @@ func (a *anyTarget) Scan(src any) error {
 	return nil
 }
 
-// boolTarget takes every number other than zero for true, as Lido and SQLite
-// do; database/sql refuses all but 0 and 1.
+// boolTarget takes the real numbers 0 and 1 too; database/sql takes integers.
 type boolTarget struct {
 	null bool
 	set  func(bool)
@@ -322,12 +326,11 @@ func (b *boolTarget) Scan(src any) error {
 		if b.null {
 			return nil
 		}
-	case int64:
-		b.set(x != 0)
-		return nil
 	case float64:
-		b.set(x != 0)
-		return nil
+		if x == 0 || x == 1 {
+			b.set(x == 1)
+			return nil
+		}
 	case []byte: // a blob is no boolean
 	default:
 		var v bool
@@ -360,6 +363,34 @@ func (t *intTarget) Scan(src any) error {
 	err := assign(&n, src)
 	t.set(n)
 	return err
+}
+
+// floatTarget takes no integer that a float64 cannot hold, which database/sql
+// rounds.
+type floatTarget struct {
+	null bool
+	set  func(float64)
+}
+
+func (t *floatTarget) Scan(src any) error {
+	if src == nil && t.null {
+		return nil
+	}
+	if src == nil {
+		return errors.New("NULL is no number")
+	}
+	if _, ok := src.([]byte); ok {
+		return errors.New("a blob is no number")
+	}
+	var f float64
+	if err := assign(&f, src); err != nil {
+		return err
+	}
+	if n, ok := src.(int64); ok && (f >= 1<<63 || int64(f) != n) {
+		return fmt.Errorf("%d is no float64", n)
+	}
+	t.set(f)
+	return nil
 }
 
 // textTarget gives a real number the text that SQLite gives it ("2.0", where

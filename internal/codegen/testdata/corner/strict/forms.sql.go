@@ -337,16 +337,15 @@ func (q *ReadQueries) BooksAndAuthors(ctx context.Context) ([]BooksAndAuthorsRow
 			i.Book.Added = sql.NullTime{Time: lido.ColumnTime(stmt, 7), Valid: true}
 		}
 		if stmt.ColumnType(8) != lido.Null {
-			var v Author
-			v.ID = stmt.ColumnInt64(8)
-			v.Name = stmt.ColumnText(9)
+			i.Author = new(Author)
+			i.Author.ID = stmt.ColumnInt64(8)
+			i.Author.Name = stmt.ColumnText(9)
 			if stmt.ColumnType(10) != lido.Null {
-				v.Bio = sql.NullString{String: stmt.ColumnText(10), Valid: true}
+				i.Author.Bio = sql.NullString{String: stmt.ColumnText(10), Valid: true}
 			}
 			if stmt.ColumnType(11) != lido.Null {
-				v.Born = sql.NullInt64{Int64: stmt.ColumnInt64(11), Valid: true}
+				i.Author.Born = sql.NullInt64{Int64: stmt.ColumnInt64(11), Valid: true}
 			}
-			i.Author = &v
 		}
 		items = lido.Append(stmt, items, i)
 		row, err = stmt.Step()
@@ -387,16 +386,15 @@ func (q *ReadQueries) BooksAndAuthorsSeq(ctx context.Context) iter.Seq2[BooksAnd
 				i.Book.Added = sql.NullTime{Time: lido.ColumnTime(stmt, 7), Valid: true}
 			}
 			if stmt.ColumnType(8) != lido.Null {
-				var v Author
-				v.ID = stmt.ColumnInt64(8)
-				v.Name = stmt.ColumnText(9)
+				i.Author = new(Author)
+				i.Author.ID = stmt.ColumnInt64(8)
+				i.Author.Name = stmt.ColumnText(9)
 				if stmt.ColumnType(10) != lido.Null {
-					v.Bio = sql.NullString{String: stmt.ColumnText(10), Valid: true}
+					i.Author.Bio = sql.NullString{String: stmt.ColumnText(10), Valid: true}
 				}
 				if stmt.ColumnType(11) != lido.Null {
-					v.Born = sql.NullInt64{Int64: stmt.ColumnInt64(11), Valid: true}
+					i.Author.Born = sql.NullInt64{Int64: stmt.ColumnInt64(11), Valid: true}
 				}
-				i.Author = &v
 			}
 			row, err = stmt.Step()
 			if err == nil && !yield(i, nil) {

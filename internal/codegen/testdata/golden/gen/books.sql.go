@@ -238,20 +238,19 @@ func (q *ReadQueries) BooksWithAuthors(ctx context.Context) ([]BooksWithAuthorsR
 		i.Book.Anything = scanColumn[json.Number](stmt, 4)
 		i.Book.Pages = lido.ColumnInt[int32](stmt, 5)
 		if stmt.ColumnType(6) != lido.Null {
-			var v Author
-			v.ID = stmt.ColumnInt64(6)
-			v.Name = stmt.ColumnText(7)
+			i.Author = new(Author)
+			i.Author.ID = stmt.ColumnInt64(6)
+			i.Author.Name = stmt.ColumnText(7)
 			if stmt.ColumnType(8) != lido.Null {
-				v.Born = sql.NullTime{Time: lido.ColumnTime(stmt, 8), Valid: true}
+				i.Author.Born = sql.NullTime{Time: lido.ColumnTime(stmt, 8), Valid: true}
 			}
-			v.Retired = lido.ColumnBool(stmt, 9)
+			i.Author.Retired = lido.ColumnBool(stmt, 9)
 			if stmt.ColumnType(10) != lido.Null {
-				v.Rating = sql.NullFloat64{Float64: stmt.ColumnFloat64(10), Valid: true}
+				i.Author.Rating = sql.NullFloat64{Float64: stmt.ColumnFloat64(10), Valid: true}
 			}
-			v.Portrait = stmt.ColumnBlob(11, nil)
-			v.Extra = stmt.ColumnBlob(12, nil)
-			v.CreatedAt = lido.ColumnTime(stmt, 13)
-			i.Author = &v
+			i.Author.Portrait = stmt.ColumnBlob(11, nil)
+			i.Author.Extra = stmt.ColumnBlob(12, nil)
+			i.Author.CreatedAt = lido.ColumnTime(stmt, 13)
 		}
 		i.Loans = stmt.ColumnInt64(14)
 		items = lido.Append(stmt, items, i)
@@ -289,20 +288,19 @@ func (q *ReadQueries) BooksWithAuthorsSeq(ctx context.Context) iter.Seq2[BooksWi
 			i.Book.Anything = scanColumn[json.Number](stmt, 4)
 			i.Book.Pages = lido.ColumnInt[int32](stmt, 5)
 			if stmt.ColumnType(6) != lido.Null {
-				var v Author
-				v.ID = stmt.ColumnInt64(6)
-				v.Name = stmt.ColumnText(7)
+				i.Author = new(Author)
+				i.Author.ID = stmt.ColumnInt64(6)
+				i.Author.Name = stmt.ColumnText(7)
 				if stmt.ColumnType(8) != lido.Null {
-					v.Born = sql.NullTime{Time: lido.ColumnTime(stmt, 8), Valid: true}
+					i.Author.Born = sql.NullTime{Time: lido.ColumnTime(stmt, 8), Valid: true}
 				}
-				v.Retired = lido.ColumnBool(stmt, 9)
+				i.Author.Retired = lido.ColumnBool(stmt, 9)
 				if stmt.ColumnType(10) != lido.Null {
-					v.Rating = sql.NullFloat64{Float64: stmt.ColumnFloat64(10), Valid: true}
+					i.Author.Rating = sql.NullFloat64{Float64: stmt.ColumnFloat64(10), Valid: true}
 				}
-				v.Portrait = stmt.ColumnBlob(11, nil)
-				v.Extra = stmt.ColumnBlob(12, nil)
-				v.CreatedAt = lido.ColumnTime(stmt, 13)
-				i.Author = &v
+				i.Author.Portrait = stmt.ColumnBlob(11, nil)
+				i.Author.Extra = stmt.ColumnBlob(12, nil)
+				i.Author.CreatedAt = lido.ColumnTime(stmt, 13)
 			}
 			i.Loans = stmt.ColumnInt64(14)
 			row, err = stmt.Step()
