@@ -81,3 +81,11 @@ func Compile(files map[string]string, queries ...string) error {
 
 // Stubs are the packages that generated code is checked against, by path.
 func Stubs() map[string]*types.Package { return stubPackages() }
+
+// Strays are the complaints about statements without a name and the reverse.
+func Strays(path, text string, schema bool) (complaints []string) {
+	for _, p := range strays(&sourceFile{path: path, text: text}, schema) {
+		complaints = append(complaints, p.String())
+	}
+	return complaints
+}

@@ -63,7 +63,7 @@ func Generate(ctx context.Context, req *Request) (_ *Response, err error) {
 	}
 
 	g.buildModels()
-	g.readQueries(ctx, sources)
+	g.readQueries(ctx, sources, schema)
 	if err := g.judgeClocks(ctx); err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func sortProblems(list []problem) {
 
 // readQueries finds each of sqlc's queries in the sources and has the engine
 // prepare it.
-func (g *generator) readQueries(ctx context.Context, sources []*sourceFile) {
+func (g *generator) readQueries(ctx context.Context, sources, schema []*sourceFile) {
 	byName := map[string]*sourceQuery{}
 	for _, f := range sources {
 		queries := parseQueries(f)
@@ -124,6 +124,8 @@ func (g *generator) readQueries(ctx context.Context, sources []*sourceFile) {
 			byName[q.name] = q
 		}
 		g.problems = append(g.problems, misread(f, queries)...)
+		isSchema := slices.ContainsFunc(schema, func(s *sourceFile) bool { return s.path == f.path })
+		g.problems = append(g.problems, strays(f, isSchema)...)
 		if name := queryFileName(f.path, g.opts.OutputFilesSuffix); len(queries) > 0 && !everywhere(name) {
 			g.problems = append(g.problems, problem{f, 0, "", "Go would leave out " + name + " on some systems or all; rename the query file"})
 		}

@@ -119,10 +119,8 @@ func parseQuery(f *sourceFile, tokens []token) *sourceQuery {
 			last = i
 			continue
 		}
-		if named < 0 && t.isSpace() && t.kind != tokenSpace && startsLine(f.text, t.start) {
-			if m := annotation.FindStringSubmatch(t.text(f.text)); m != nil {
-				q.name, q.cmd, q.at, named = m[1], m[2], t.start, i
-			}
+		if a := f.annotation(t); named < 0 && a != nil {
+			q, named = a, i
 		}
 	}
 	if named < 0 || first < 0 {
@@ -167,6 +165,18 @@ func (q *sourceQuery) readEngine(t token) bool {
 		q.body, q.stub = body, true
 	}
 	return true
+}
+
+// annotation returns the name that a comment gives, or nil.
+func (f *sourceFile) annotation(t token) *sourceQuery {
+	if t.kind != tokenLineComment && t.kind != tokenBlockComment || !startsLine(f.text, t.start) {
+		return nil
+	}
+	m := annotation.FindStringSubmatch(t.text(f.text))
+	if m == nil {
+		return nil
+	}
+	return &sourceQuery{file: f, name: m[1], cmd: m[2], at: t.start}
 }
 
 // startsLine reports whether only blanks stand before i on its line.
