@@ -66,6 +66,13 @@
 // in lido_report.txt in the output folder, because sqlc hides what a plugin
 // prints when it succeeds.
 //
+// A statement of a query file without a name, which sqlc drops, is an error, and
+// so is a name without a statement; see stray.go.
+//
+// The package that is about to be written is type-checked, without a Go
+// toolchain. Code that does not compile is a fault of the generator: the error
+// names the query, and nothing is written.
+//
 // # Types and names
 //
 // They are those of sqlc's own Go generator, letter by letter, which the tests
