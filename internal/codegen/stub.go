@@ -105,6 +105,7 @@ func BindTimeAs(s Stmt, i int, v time.Time, f TimeFormat)
 func BindTimesAs(s Stmt, i int, v []time.Time, f TimeFormat)
 func BindJSON(s Stmt, i int, v json.RawMessage)
 func BindAny(s Stmt, i int, v any)
+func BindAnyAs(s Stmt, i int, v any, f TimeFormat)
 func BindSlice[T any](s Stmt, i int, v []T)
 func ColumnBool(s Stmt, i int) bool
 func ColumnInt[T integer](s Stmt, i int) T
