@@ -3,7 +3,6 @@ package sqlite
 import (
 	"sync"
 	"syscall"
-	"unsafe"
 
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
@@ -33,11 +32,12 @@ import (
 // https://www.sqlite.org/mmap.html
 
 // mapped are the methods of the engine's unix files with three of ours among them.
-// All connections share them, for the life of the process.
+// All connections share them, for the life of the process. The table lies in the
+// engine's memory: checkptr faults where the engine follows an address in Go's.
 var mapped struct {
 	once     sync.Once
 	below    uintptr // the methods they were made of
-	methods  lib.Tsqlite3_io_methods
+	methods  uintptr // *lib.Tsqlite3_io_methods, or 0 without memory for it
 	fetch    func(tls *libc.TLS, file uintptr, offset int64, n int32, page uintptr) int32
 	unfetch  func(tls *libc.TLS, file uintptr, offset int64, page uintptr) int32
 	fileSize func(tls *libc.TLS, file, size uintptr) int32
@@ -60,16 +60,17 @@ func (c *Conn) tuneMapping() {
 	file := (*lib.Tsqlite3_file)(pointer(c.file))
 	mapped.once.Do(func() {
 		mapped.below = file.FpMethods
-		mapped.methods = *(*lib.Tsqlite3_io_methods)(pointer(file.FpMethods))
-		mapped.fetch = functionAt[func(*libc.TLS, uintptr, int64, int32, uintptr) int32](mapped.methods.FxFetch)
-		mapped.unfetch = functionAt[func(*libc.TLS, uintptr, int64, uintptr) int32](mapped.methods.FxUnfetch)
-		mapped.fileSize = functionAt[func(*libc.TLS, uintptr, uintptr) int32](mapped.methods.FxFileSize)
-		mapped.methods.FxFetch = function(onFetch)
-		mapped.methods.FxUnfetch = function(onUnfetch)
-		mapped.methods.FxFileSize = function(onFileSize)
+		methods := *(*lib.Tsqlite3_io_methods)(pointer(file.FpMethods))
+		mapped.fetch = functionAt[func(*libc.TLS, uintptr, int64, int32, uintptr) int32](methods.FxFetch)
+		mapped.unfetch = functionAt[func(*libc.TLS, uintptr, int64, uintptr) int32](methods.FxUnfetch)
+		mapped.fileSize = functionAt[func(*libc.TLS, uintptr, uintptr) int32](methods.FxFileSize)
+		methods.FxFetch = function(onFetch)
+		methods.FxUnfetch = function(onUnfetch)
+		methods.FxFileSize = function(onFileSize)
+		mapped.methods = keep(c.tls, methods)
 	})
-	if file.FpMethods == mapped.below { // other ways to lock have others
-		file.FpMethods = uintptr(unsafe.Pointer(&mapped.methods))
+	if file.FpMethods == mapped.below && mapped.methods != 0 { // other ways to lock have others
+		file.FpMethods = mapped.methods
 	}
 }
 

@@ -50,6 +50,15 @@ func cString(tls *libc.TLS, s string) uintptr {
 	return p
 }
 
+// keep copies v into the engine's memory, and returns where it is, or 0.
+func keep[T any](tls *libc.TLS, v T) uintptr {
+	p := malloc(tls, int(unsafe.Sizeof(v)))
+	if p != 0 {
+		*(*T)(pointer(p)) = v
+	}
+	return p
+}
+
 // function returns the address under which the engine can call f. Only
 // top-level functions: the collector does not see the engine's copy of the
 // address, so it would free a closure under it.

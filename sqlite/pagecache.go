@@ -95,17 +95,32 @@ var cacheMethods = lib.Tsqlite3_pcache_methods2{
 var pageCacheUsed = func() bool {
 	tls := libc.NewTLS()
 	defer tls.Close()
-	list := libc.Xmalloc(tls, 8)
-	if list == 0 {
+	// sqlite3_malloc would initialize the engine, which copies the table.
+	bytes := int(unsafe.Sizeof(cacheMethods))
+	methods := tls.Alloc(bytes)
+	defer tls.Free(bytes)
+	list := tls.Alloc(8)
+	defer tls.Free(8)
+	table := (*lib.Tsqlite3_pcache_methods2)(pointer(methods))
+	if lib.Xsqlite3_config(tls, lib.SQLITE_CONFIG_GETPCACHE2, libc.VaList(list, methods)) != lib.SQLITE_OK {
 		return false
 	}
-	defer libc.Xfree(tls, list)
-	return lib.Xsqlite3_config(tls, lib.SQLITE_CONFIG_PCACHE2, libc.VaList(list, uintptr(unsafe.Pointer(&cacheMethods)))) == lib.SQLITE_OK
+	cacheReplaced, *table = *table, cacheMethods
+	return lib.Xsqlite3_config(tls, lib.SQLITE_CONFIG_PCACHE2, libc.VaList(list, methods)) == lib.SQLITE_OK
 }()
 
-func cacheInit(*libc.TLS, uintptr) int32 { return lib.SQLITE_OK }
+// cacheReplaced are the methods of the engine's own cache.
+var cacheReplaced lib.Tsqlite3_pcache_methods2
 
-func cacheShutdown(*libc.TLS, uintptr) {}
+// cacheInit and cacheShutdown call the engine's own cache: it counts the pages
+// that the engine allocates beside a cache, under a mutex that it makes here.
+func cacheInit(tls *libc.TLS, p uintptr) int32 {
+	return functionAt[func(*libc.TLS, uintptr) int32](cacheReplaced.FxInit)(tls, cacheReplaced.FpArg)
+}
+
+func cacheShutdown(tls *libc.TLS, p uintptr) {
+	functionAt[func(*libc.TLS, uintptr)](cacheReplaced.FxShutdown)(tls, cacheReplaced.FpArg)
+}
 
 func cacheCreate(tls *libc.TLS, pageBytes, extraBytes, purgeable int32) uintptr {
 	p := malloc(tls, int(unsafe.Sizeof(pageCache{})))
