@@ -173,10 +173,11 @@ func (s *Stmt) BindBlob(i int, b []byte) {
 }
 
 // bindShort sets parameter i to a copy of v in the arena, unless only the engine
-// can set it or there is no room.
+// can set it or there is no room. An empty v needs room too: without an arena
+// there is no address for it.
 func (s *Stmt) bindShort(i int, v string, as uint16) bool {
 	d, c := db(s.conn), s.slot(i)
-	if c == nil || len(v) > s.arenaLeft || len(v) > int(d.FaLimit[LimitLength]) {
+	if c == nil || len(v) >= s.arenaLeft || len(v) > int(d.FaLimit[LimitLength]) {
 		return false
 	}
 	c.Fz, c.Fn, c.FxDel = s.copyToArena(v), int32(len(v)), 0
@@ -199,7 +200,8 @@ func (s *Stmt) copyToArena(v string) uintptr {
 func place(s *Stmt, i int, v string) (p, free uintptr, err error) {
 	n := len(v)
 	if s.arena == 0 {
-		if s.arena = malloc(s.conn.tls, arenaBytes); s.arena == 0 {
+		// With a byte behind it, where an empty value lies once it is full.
+		if s.arena = malloc(s.conn.tls, arenaBytes+1); s.arena == 0 {
 			return 0, 0, errors.New("out of memory")
 		}
 		s.arenaLeft = arenaBytes

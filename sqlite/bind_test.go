@@ -162,6 +162,39 @@ func held(s *Stmt, i int) [5]any {
 	return [5]any{v.Fflags, *(*uint64)(unsafe.Pointer(&v.Fu))} // NaN or not
 }
 
+func TestBind_an_empty_value_has_an_address_of_the_arena(t *testing.T) {
+	c, err := Open(t.Context(), ":memory:", Options{Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	full := strings.Repeat("x", arenaBytes)
+	for name, bind := range map[string]func(s *Stmt){
+		"text first":        func(s *Stmt) { s.BindText(2, "") },
+		"blob first":        func(s *Stmt) { s.BindBlob(2, []byte{}) },
+		"text after others": func(s *Stmt) { s.BindText(1, "x"); s.BindText(2, "") },
+		"text when full":    func(s *Stmt) { s.BindText(1, full); s.BindText(2, "") },
+		"blob when full":    func(s *Stmt) { s.BindText(1, full); s.BindBlob(2, []byte{}) },
+	} {
+		s, err := c.Prepare(t.Context(), "SELECT ?1, ?2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		bind(s)
+		vm := (*lib.TVdbe)(pointer(s.stmt))
+		at := (*cell)(pointer(vm.FaVar + cellSize)).Fz
+		if s.arena == 0 || at < s.arena || at > s.arena+arenaBytes {
+			t.Errorf("%s: the engine has the address %#x, want one in %#x to %#x", name, at, s.arena, s.arena+arenaBytes)
+		}
+		if _, err := s.Step(); err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // freed counts what the engine has freed; freeing is how it is told to.
 var freed int
 
