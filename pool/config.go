@@ -41,6 +41,9 @@ const (
 // https://www.sqlite.org/mmap.html
 const maxMmapBytes = 0x7fff0000
 
+// maxAutocheckpointPages is the most pages whose double an int of 32 bits holds.
+const maxAutocheckpointPages = math.MaxInt32 / 2
+
 // Config says how Open opens a database. The zero value works. Open copies it
 // and checks it once; a field that cannot be right is an error that names it.
 type Config struct {
@@ -248,8 +251,8 @@ func (cfg Config) withDefaults() (Config, error) {
 		return bad("StmtCacheCount is %d, want 0 (for %d) or more", cfg.StmtCacheCount, defaultStmtCache)
 	case cfg.MmapBytes > maxMmapBytes:
 		return bad("MmapBytes is %d, more than SQLite maps, which is %d", cfg.MmapBytes, maxMmapBytes)
-	case cfg.WALAutocheckpointPages > math.MaxInt32:
-		return bad("WALAutocheckpointPages is %d, want %d or less, or 0 (for %d)", cfg.WALAutocheckpointPages, math.MaxInt32, defaultCheckpoint)
+	case cfg.WALAutocheckpointPages > maxAutocheckpointPages:
+		return bad("WALAutocheckpointPages is %d, want %d or less, or 0 (for %d)", cfg.WALAutocheckpointPages, maxAutocheckpointPages, defaultCheckpoint)
 	case cfg.WALMaxBytes > 0 && (cfg.WALAutocheckpointPages < 0 || cfg.CheckpointInterval < 0):
 		return bad("WALMaxBytes is %d, but the checkpointer that keeps it is turned off: WALAutocheckpointPages is %d, CheckpointInterval %v",
 			cfg.WALMaxBytes, cfg.WALAutocheckpointPages, cfg.CheckpointInterval)
