@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/emulator"
 	"github.com/lidodb/lido/internal/seam"
 	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/sqlite"
 )
 
 func TestATruncatedFileIsAnErrorAndRetiresEveryConnection(t *testing.T) {
+	emulator.NeedFaultAddress(t)
 	for _, exclusive := range []bool{false, true} {
 		t.Run(fmt.Sprintf("exclusive %v", exclusive), func(t *testing.T) { truncate(t, exclusive) })
 	}
@@ -68,6 +70,7 @@ func truncate(t *testing.T, exclusive bool) {
 }
 
 func TestAFaultInAWriteLeavesNoLockBehind(t *testing.T) {
+	emulator.NeedFaultAddress(t)
 	for _, exclusive := range []bool{false, true} {
 		t.Run(fmt.Sprintf("exclusive %v", exclusive), func(t *testing.T) { faultInWrite(t, exclusive) })
 	}
@@ -156,6 +159,7 @@ func (memoryFault) Addr() uintptr { return 4096 }
 
 // A checkpoint asks "SELECT 1" before it begins; see sqlite.Conn.Checkpoint.
 func TestAFaultOfTheCheckpointerIsCountedAndRetiresEveryConnection(t *testing.T) {
+	emulator.NeedFaultAddress(t)
 	f := faulting{new(atomic.Bool)}
 	db, err := pool.Open(seam.With(t.Context(), f), filepath.Join(t.TempDir(), "test.db"), pool.Config{
 		CacheBytes: 64 << 10, CheckpointInterval: time.Millisecond, // it is never given back, see package sqlite

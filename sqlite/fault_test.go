@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/emulator"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -18,6 +19,7 @@ const fill = `CREATE TABLE t(id INTEGER PRIMARY KEY, x BLOB);
 	WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 2000) INSERT INTO t SELECT i, randomblob(1000) FROM n`
 
 func TestAFileTruncatedUnderItsMappingIsAnErrorAndNotTheEndOfTheProcess(t *testing.T) {
+	emulator.NeedFaultAddress(t)
 	path := filepath.Join(t.TempDir(), "test.db")
 	w := openAt(t, path, sqlite.Options{Create: true})
 	exec(t, w, fill)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lidodb/lido/internal/emulator"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -249,6 +250,7 @@ func TestALockThatIsKeptGoesWithItsConnectionAndItsWAL(t *testing.T) {
 }
 
 func TestAFaultGivesUpALockThatIsKept(t *testing.T) {
+	emulator.NeedFaultAddress(t)
 	l := newLockers(t)
 	exec(t, l.w, "DROP TABLE t; "+fill)
 	l.truncate(l.w, true)
