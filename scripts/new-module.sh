@@ -31,6 +31,11 @@ step go vet, go test
 go vet ./...
 go test ./...
 
+step "go test -race, without flags"
+cp "$source/scripts/testdata/race_test.go" .
+CGO_ENABLED=1 go test -race ./...
+rm race_test.go
+
 step "the service answers"
 go build -o shop .
 ./shop -addr 127.0.0.1:0 2>log &
