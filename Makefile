@@ -22,6 +22,9 @@ LOADTIME    ?= 3s
 SOAKTIME    ?= 10m
 BENCHROUNDS ?= 5
 BENCHTIME   ?= 500ms
+CROSS       ?= linux/amd64 linux/arm64 linux/386 darwin/amd64 darwin/arm64 \
+	windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64
+QEMU        ?= qemu-aarch64-static
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Lido needs no cgo. With it, sqlc would also compile a PostgreSQL parser in C.
@@ -38,7 +41,7 @@ GENERATED = gen bench/lidogen bench/sqlcgen cmd/ledger/internal/sample examples
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9][a-z0-9-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The first compilation takes long enough to be announced.
 .PHONY: engine
@@ -175,6 +178,31 @@ generated: generate
 	@changed=$$(git status --porcelain -- $(GENERATED)); \
 		if [ -n "$$changed" ]; then git diff -- $(GENERATED); \
 		echo "generated code is not what make generate writes:" >&2; echo "$$changed" >&2; exit 1; fi
+
+# The engine is compiled once for each target, which takes a minute or two of
+# two processors; from then on the cache has it, and a target takes seconds.
+.PHONY: cross
+cross: ## build and vet for other systems and processors; CROSS="linux/386 windows/amd64"
+	@for target in $(CROSS); do \
+		echo "$$target" >&2; \
+		export GOOS=$${target%/*} GOARCH=$${target#*/}; \
+		$(GO) build ./...; \
+		$(GO) vet ./...; \
+	done
+
+# The tests that work directly on the engine and its memory, on an emulated
+# processor: some ten minutes, so CI only vets for arm64. The emulator's own
+# limits are in internal/emulator.
+.PHONY: arm64
+arm64: ## run the tests of sqlite, pool and memvfs under qemu-user (apt: qemu-user-static); QEMU=qemu-aarch64-static
+	@command -v $(QEMU) >/dev/null || { echo "$(QEMU) is missing: apt-get install qemu-user-static" >&2; exit 1; }
+	GOARCH=arm64 LIDO_EMULATOR=$(QEMU) $(GO) test -short -timeout 30m -exec $(QEMU) ./sqlite ./internal/memvfs ./pool
+
+# What runs on this machine although it is another processor's: 32-bit integers
+# and their alignment.
+.PHONY: 386
+386: ## run the tests of sqlite, pool, memvfs and stdlib with 32-bit integers, on amd64
+	GOARCH=386 $(GO) test -short ./sqlite ./internal/memvfs ./pool ./stdlib
 
 .PHONY: ci
 ci: ## everything that CI runs

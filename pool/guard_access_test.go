@@ -3,13 +3,13 @@ package pool_test
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/lidodb/lido"
+	"github.com/lidodb/lido/internal/emulator"
 	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/sqlite"
 )
@@ -132,7 +132,7 @@ func TestWhatThisUserMayNotDoIsNamed(t *testing.T) {
 	if err := os.WriteFile(self, program, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd := emulator.Command(self, "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), "LIDO_TEST_ACCESS="+base)
 	cmd.Dir = os.TempDir()
 	if os.Geteuid() == 0 {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lidodb/lido/internal/emulator"
 	"github.com/lidodb/lido/pool"
 	"github.com/lidodb/lido/sqlite"
 )
@@ -93,7 +94,7 @@ func peer(role, path string) int {
 // input. It is waited for when the test ends.
 func startPeer(t *testing.T, role, path string) (cmd *exec.Cmd, out *bufio.Scanner, end func()) {
 	t.Helper()
-	cmd = exec.Command(os.Args[0])
+	cmd = emulator.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), peerRole+"="+role, peerPath+"="+path)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

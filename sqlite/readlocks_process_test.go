@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lidodb/lido/internal/emulator"
 	"github.com/lidodb/lido/sqlite"
 )
 
@@ -220,7 +221,7 @@ func TestReadersAreRightBesideProcessesThatComeAndGoAndAreKilled(t *testing.T) {
 
 // startMover starts the other process.
 func startMover(t *testing.T, path string) (cmd *osexec.Cmd, out *bufio.Scanner, end func(), err error) {
-	cmd = osexec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd = emulator.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), moverPath+"="+path)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
