@@ -254,7 +254,7 @@ func TestIntegersOfEverySizeKeepTheirValueOrAreRefused(t *testing.T) {
 		{func(s lido.Stmt) { lido.BindInt(s, 1, -1) }, func(s lido.Stmt) any { return lido.ColumnInt[uint32](s, 0) }, nil},
 		{func(s lido.Stmt) { lido.BindInt(s, 1, uint64(math.MaxInt64)) }, func(s lido.Stmt) any { return lido.ColumnInt[uint64](s, 0) }, uint64(math.MaxInt64)},
 		{func(s lido.Stmt) { lido.BindInt(s, 1, uint64(math.MaxInt64)+1) }, func(s lido.Stmt) any { return lido.ColumnInt[uint64](s, 0) }, nil},
-		{func(s lido.Stmt) { lido.BindInt(s, 1, math.MinInt64) }, func(s lido.Stmt) any { return lido.ColumnInt[int](s, 0) }, math.MinInt64},
+		{func(s lido.Stmt) { lido.BindInt(s, 1, math.MinInt) }, func(s lido.Stmt) any { return lido.ColumnInt[int](s, 0) }, math.MinInt},
 		{func(s lido.Stmt) { lido.BindInt(s, 1, int32(math.MinInt32)) }, func(s lido.Stmt) any { return lido.ColumnInt[int32](s, 0) }, int32(math.MinInt32)},
 		{func(s lido.Stmt) { s.BindNull(1) }, func(s lido.Stmt) any { return lido.ColumnInt[int32](s, 0) }, nil},
 	} {
