@@ -184,7 +184,7 @@ func (errorValue) Error() string                { return "no value" }
 
 // goValues are arguments of every kind.
 func goValues() []any {
-	text, number, tooLarge, own := "pointed", int64(7), uint(math.MaxUint64), unsigned(math.MaxUint64)
+	text, number, tooLarge, own := "pointed", int64(7), uint(math.MaxUint), unsigned(math.MaxUint)
 	when := time.Date(2024, 2, 29, 22, 59, 58, 123456789, time.FixedZone("CET", 3600))
 	now := time.Now() // with the reading of the monotonic clock
 	now = now.Add(when.Sub(now))
@@ -209,6 +209,9 @@ func goValues() []any {
 // An argument of every kind of Go value: the storage class and the value that
 // arrive in the database.
 func TestGoValuesAreStoredAsTheStockDriverStoresThem(t *testing.T) {
+	if math.MaxUint == math.MaxUint32 {
+		t.Skip("no uint of 32 bits is too large, so a listed difference is not met")
+	}
 	_, handle := open(t, pool.Config{})
 	stock := openStock(t)
 	l := newLedger()
