@@ -31,12 +31,18 @@ type BackupOptions struct {
 //
 // https://www.sqlite.org/c3ref/backup_finish.html
 func (c *Conn) Backup(ctx context.Context, dst *Conn, opt BackupOptions) (err error) {
-	for _, conn := range []*Conn{c, dst} {
-		if !conn.take() {
-			return conn.usedTwice("backup")
-		}
-		defer conn.give()
+	if err := takeBoth(c, dst); err != nil {
+		return err
 	}
+	taken := true
+	give := func() {
+		if taken {
+			c.give()
+			dst.give()
+		}
+		taken = false
+	}
+	defer give()
 	if err := enterBoth(ctx, c, dst); err != nil {
 		return err
 	}
@@ -73,7 +79,13 @@ func (c *Conn) Backup(ctx context.Context, dst *Conn, opt BackupOptions) (err er
 		} else {
 			busySince = time.Time{}
 			if opt.Progress != nil {
+				// It may read on either connection.
+				give()
 				opt.Progress(step.remaining, step.total)
+				if err := takeBoth(c, dst); err != nil {
+					return err
+				}
+				taken = true
 			}
 		}
 		if step.done {
@@ -89,6 +101,18 @@ func (c *Conn) Backup(ctx context.Context, dst *Conn, opt BackupOptions) (err er
 		case <-timer.C:
 		}
 	}
+}
+
+// takeBoth begins a call on both connections, which ends with give on each.
+func takeBoth(src, dst *Conn) error {
+	if !src.take() {
+		return src.usedTwice("backup")
+	}
+	if !dst.take() {
+		src.give()
+		return dst.usedTwice("backup")
+	}
+	return nil
 }
 
 func enterBoth(ctx context.Context, src, dst *Conn) error {

@@ -17,6 +17,7 @@ var flagWords = [][2]string{
 	{"RestoreOptions.ScratchDir needs InPlace", "--scratch needs --in-place"},
 	{"so RestoreOptions.WithoutPageChecksums can still restore it", `so "lido restore --without-page-checksums" can still restore it`},
 	{"set VerifyOptions.ScratchDir", "give another with --scratch"},
+	{", or set PRAGMA temp_store=MEMORY in Config.OnConnect to use memory in place of files", ""},
 	{" for the lock (Config.LockTimeout)", " for the lock"},
 	{" (Limits.Timeout)", ""},
 	{"name the right one with fs.Sub", "name the right one with --dir"},
