@@ -36,7 +36,7 @@ var readers = map[string]func(s lido.Stmt) any{
 	"scan":    func(s lido.Stmt) any { var n sql.NullInt64; lido.ColumnScan(s, 0, &n); return n.Int64 },
 }
 
-// refused is what is wanted where nothing else is but an error.
+// refused stands for an error.
 type refused string
 
 // conversions are values of every storage class and what comes of them. What

@@ -18,7 +18,7 @@ import (
 )
 
 // expr is what stands in a schema until a hostile expression is put in its
-// place, which the engine would evaluate if it was told to make the index.
+// place, which the engine would evaluate to make the index.
 var expr = "length(x/*" + padding + "*/)"
 
 var padding = strings.Repeat(" ", 400)

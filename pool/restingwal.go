@@ -42,7 +42,7 @@ func (db *DB) removeWAL(ctx context.Context) error {
 	}
 	c, err := sqlite.Open(seam.With(context.WithoutCancel(ctx), db.seam), db.path, sqlite.Options{BusyTimeout: time.Second})
 	if err != nil {
-		// Somebody removed or damaged the file, or it may only be read.
+		// The file was removed or damaged, or may only be read.
 		return nil
 	}
 	return c.Close()

@@ -25,11 +25,11 @@ import (
 // anew. Who comes while somebody reads is not held up, as that could not help.
 //
 // Where readers really overlap there is no such moment. Then the writers wait for
-// the readers of the moment; whoever reads later finds everything in the database
-// file, and does not use the WAL. So it takes as long as the longest read that is
-// under way. How long writers may wait grows with the WAL (patience), and they do
-// not while reads have turned out to take longer. Beyond Config.WALMaxBytes they
-// wait in any case: see walmax.go.
+// the readers of the moment; a read that begins later finds everything in the
+// database file, and does not use the WAL. So it takes as long as the longest read
+// that is under way. How long writers may wait grows with the WAL (patience), and
+// they do not while reads have turned out to take longer. Beyond
+// Config.WALMaxBytes they wait in any case: see walmax.go.
 
 // roomShare is at how many times the length that makes a committer move the WAL
 // the checkpointer makes room, but not before it has roomFrames (64 MB). If that

@@ -103,7 +103,7 @@ func (k *checkpointer) restart(ctx context.Context, patience time.Duration) (res
 	}
 }
 
-// explain adds to the error of a write that waited in vain that the WAL is at its
+// explain adds to the error of a write that gave up waiting that the WAL is at its
 // bound, and why, if it is.
 func (k *checkpointer) explain(err error) error {
 	if k == nil || k.full.Load() == 0 {

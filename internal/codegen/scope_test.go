@@ -72,7 +72,7 @@ func nastyQueries(columns []string) string {
 	return b.String()
 }
 
-// scopeVariants are options that change what is declared where.
+// scopeVariants are options that change the declarations of generated code.
 var scopeVariants = map[string]map[string]any{
 	"plain":  {},
 	"strict": {"strict_types": true, "emit_pointers_for_null_types": true},
