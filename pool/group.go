@@ -271,12 +271,11 @@ func (db *DB) lead(m *member) {
 		db.group.passOn()
 	}()
 	for !m.done {
-		last, _ := db.group.youngest(m)
 		r, err := db.acquire(m.ctx, db.writer, m.query)
 		if err == nil {
 			err = db.serve(r, m)
 		} else if errors.Is(err, lido.ErrBusy) && m.ctx.Err() == nil {
-			db.group.refuse(m, last, err)
+			db.group.refuse(m, math.MaxInt64, err)
 		}
 		if err != nil {
 			db.group.drop(m)
