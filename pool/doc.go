@@ -122,8 +122,9 @@
 // writers wait until the reads under way have ended; reads that begin meanwhile do
 // not prolong that. How long they may wait grows with the square of the WAL's
 // length, 15 ms at 64 MB, 240 ms at 256 MB, 4 s at 1 GB, and they only wait if
-// the reads before have ended within that time. So reads of 300 ms that always
-// overlap keep 300 to 400 MB in the WAL. A read that takes longer is logged.
+// the reads before have ended within that time. Reads of 300 ms that
+// always overlap are so waited for once the WAL has some 290 MB. A reader that
+// takes longer is logged.
 //
 // Config.WALMaxBytes (4 GiB) is the bound for all others. A write that finds the
 // WAL that long waits until it can restart, at most Config.BusyTimeout, and then

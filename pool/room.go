@@ -34,7 +34,7 @@ import (
 // roomShare is at how many times the length that makes a committer move the WAL
 // the checkpointer makes room, but not before it has roomFrames (64 MB). If that
 // fails it tries again when the WAL is longer by half as much, or by a quarter of
-// itself. From roomHard times as many on (256 MB) commits copy frames whoever reads.
+// itself. From roomHard times as many on (256 MB) commits copy frames beside readers too.
 const (
 	roomShare  = 4
 	roomFrames = 16_000

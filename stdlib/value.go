@@ -27,7 +27,7 @@ func (h *head) value(s source, i int, b *boxes) driver.Value {
 		case isBool(kind, n):
 			return n == 1
 		case kind != sqlite.DeclTime:
-			return b.int64(n) // also what is no boolean: Scan refuses it for a bool
+			return b.int64(n) // a number that is no boolean, too: Scan refuses it for a bool
 		}
 		t := time.Unix(n, 0).UTC()
 		if n >= 1e12 || n <= -1e12 { // the rule of lido.ColumnTime
